@@ -1,0 +1,124 @@
+"""Where reports stand: whatever happens, what is linked is whole."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from escalation.errors import RunError
+from escalation.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs
+
+KEY = "0123456789abcdef"
+
+
+def shelf(folder: Path, key: str = KEY) -> Shelf:
+    """Return a shelf in a folder."""
+    return Shelf(folder / "reports/case", "2030-01-02", key)
+
+
+def build(place: Shelf, text: str = "a report") -> Path:
+    """Build a run aside."""
+    building = place.build()
+    (building / "report.html").write_text(text)
+    manifest = {"status": COMPLETE, "inputs_digest": place.key, "outputs": outputs(building)}
+    (building / MANIFEST).write_text(json.dumps(manifest))
+    return building
+
+
+def linked(place: Shelf) -> str:
+    """Return what a reader sees."""
+    return (place.link / "report.html").read_text()
+
+
+def test_published_run_is_found_again(tmp_path: Path) -> None:
+    """A run is there for its own inputs and for no others."""
+    place = shelf(tmp_path)
+    with place.locked():
+        assert place.find() is None
+        place.publish(build(place))
+        assert place.find() is not None
+        assert shelf(tmp_path, "fedcba9876543210").find() is None
+    assert linked(place) == "a report"
+    assert not place.link.readlink().is_absolute()
+
+
+@pytest.mark.parametrize("step", ["rename", "symlink_to", "replace"])
+def test_stop_at_any_step_of_publishing_keeps_the_old_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Killed before the new run is linked: the old one is seen; the next run mends it."""
+    old, new = shelf(tmp_path), shelf(tmp_path, "f" * 16)
+    with old.locked():
+        old.publish(build(old, "old"))
+    with new.locked(), monkeypatch.context() as patch:
+        building = build(new, "new")
+
+        def killed(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(Path, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            new.publish(building)
+    assert linked(old) == "old"
+    with new.locked():
+        if new.find() is None:
+            new.publish(build(new, "new"))
+    assert linked(new) == "new"
+    assert not list(new.runs.glob(".building-*"))
+    assert old.find() is not None  # kept, and linked again for its own inputs
+    assert linked(old) == "old"
+
+
+@pytest.mark.parametrize("harm", ["edit", "remove", "tear"])
+def test_harm_is_found(tmp_path: Path, harm: str) -> None:
+    """An edited or missing file, or a torn manifest, and the run does not count as there."""
+    place = shelf(tmp_path)
+    with place.locked():
+        place.publish(build(place))
+        report, manifest = place.link / "report.html", place.link / MANIFEST
+        if harm == "edit":
+            report.write_text("another report")
+        elif harm == "remove":
+            report.unlink()
+        else:
+            manifest.write_text(manifest.read_text()[:-9])
+        assert intact(place.link, KEY) is None
+        assert place.find() is None
+        place.publish(build(place))
+        assert place.find() is not None
+        assert len(list(place.runs.iterdir())) == 2
+
+
+def test_folder_copied_by_hand_is_moved_aside(tmp_path: Path) -> None:
+    """A real folder where the link belongs is kept among the runs."""
+    place = shelf(tmp_path)
+    with place.locked():
+        place.publish(build(place, "first"))
+        copy = shutil.copytree(place.link, tmp_path / "copy")
+        place.link.unlink()
+        copy.rename(place.link)
+        place.publish(build(place, "second"))
+    assert linked(place) == "second"
+    assert [path.name for path in place.runs.iterdir() if "-copy-" in path.name]
+
+
+def test_failed_run_is_kept_once(tmp_path: Path) -> None:
+    """The remains of the last failure are kept, those before it are not."""
+    place = shelf(tmp_path)
+    with place.locked():
+        place.keep_failed(build(place, "first"))
+        kept = place.keep_failed(build(place, "second"))
+        assert (kept / "report.html").read_text() == "second"
+        place.forget_failed()
+        assert not place.failed.exists()
+
+
+def test_unwritable_place_is_a_clear_error(tmp_path: Path) -> None:
+    """The error names the folder and the reason."""
+    (tmp_path / "reports").write_text("a file where a folder should be")
+    with (
+        pytest.raises(RunError, match=r"reports/case cannot be written: Not a directory"),
+        shelf(tmp_path).locked(),
+    ):
+        pass
