@@ -22,7 +22,9 @@ setup(
             "escalation._kernel",
             ["model/escalation/_kernel.c"],
             depends=["model/escalation/_kernel.h"],
-            extra_compile_args=["-O3"],
+            # Multiplications join additions whatever standard CFLAGS ask for, and rows of lanes
+            # stay in registers (made into memcpy they go through memory, and stall).
+            extra_compile_args=["-O3", "-ffp-contract=fast", "-fno-tree-loop-distribute-patterns"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             optional=True,

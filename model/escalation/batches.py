@@ -114,47 +114,51 @@ class Batch:
 
     def check(self, questions: Questions | None = None) -> None:
         """Raise a ValueError if arrays do not fit together, or hold what they must not."""
-        chain, seen, size = self.chain, self.evidence, self.size
-        states, history = chain.states, int(self.days.max(initial=0))
+        self._check_shapes()
+        self._check_indices()
+        chain, seen = self.chain, self.evidence
+        if (np.diff(seen.event_day, axis=0) < 0).any():
+            raise ValueError("event_day: events are not in the order of their days")
         ahead = 0 if questions is None else questions.horizon
+        if int(self.days.max(initial=0)) + ahead > len(chain.segment):
+            raise ValueError("segment: does not cover history and horizon")
+        _positive("start", self.start)
+        _positive("rates", chain.rates)
+        _positive("multipliers", chain.multipliers)
+        _positive("killing", seen.killing)
+        _positive("likelihood", seen.likelihood)
+        if questions is not None:
+            questions.check(chain.states)
+
+    def _check_shapes(self) -> None:
+        chain, seen, size = self.chain, self.evidence, self.size
         events, tables = len(seen.event_day), len(seen.table)
-        factors = chain.multipliers.shape[1] if len(chain.multipliers) else len(chain.segment) + 1
-        _shape("start", self.start, (states,), size)
+        _shape("start", self.start, (chain.states,), size)
         _shape("rates", chain.rates, (len(chain.modulator),), size)
         _shape("multipliers", chain.multipliers, chain.multipliers.shape[:2], size, 1)
         _shape("days", self.days, (), size)
         _shape("event_day", seen.event_day, (events,), size, 1)
         _shape("event_table", seen.event_table, (events,), size, 1)
         if seen.killing.size:
-            _shape("killing", seen.killing, (len(seen.killing), states), size, 1)
+            _shape("killing", seen.killing, (len(seen.killing), chain.states), size, 1)
         if tables:
-            _shape("table", seen.table, (tables,), states)
+            _shape("table", seen.table, (tables,), chain.states)
             _shape("log_scale", seen.log_scale, (tables,), size, 1)
             _shape("likelihood", seen.likelihood, (len(seen.likelihood),), size, 1)
-        _within("source", chain.source, 0, states)
-        _within("target", chain.target, 0, states)
+
+    def _check_indices(self) -> None:
+        chain, seen = self.chain, self.evidence
+        modulators, segments = chain.multipliers.shape[:2]
+        _within("source", chain.source, 0, chain.states)
+        _within("target", chain.target, 0, chain.states)
         _within("row", chain.row, 0, len(chain.rates))
-        _within("modulator", chain.modulator, -1, len(chain.multipliers))
-        _within("segment", chain.segment, 0, max(factors, 1))
+        _within("modulator", chain.modulator, -1, modulators)
+        _within("segment", chain.segment, 0, segments if modulators else 2**31)
         _within("killing_segment", seen.killing_segment, -1, len(seen.killing))
-        _within("event_table", seen.event_table, 0, tables)
+        _within("event_table", seen.event_table, 0, len(seen.table))
         _within("table", seen.table, 0, len(seen.likelihood))
         _within("days", self.days, 0, len(seen.killing_segment) + 1)
-        _within("event_day", seen.event_day, 0, 2**31 - 1)
-        if (np.diff(seen.event_day, axis=0) < 0).any():
-            raise ValueError("event_day: events are not in the order of their days")
-        if history + ahead > len(chain.segment):
-            raise ValueError("segment: does not cover history and horizon")
-        for name, values in (
-            ("start", self.start),
-            ("rates", chain.rates),
-            ("multipliers", chain.multipliers),
-            ("killing", seen.killing),
-            ("likelihood", seen.likelihood),
-        ):
-            _positive(name, values)
-        if questions is not None:
-            questions.check(states)
+        _within("event_day", seen.event_day, 0, 2**31)
 
     def part(self, part: slice) -> Batch:
         """Return only a part of the batch."""

@@ -197,6 +197,25 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """What a sweep of the scenario varies.
+
+    Attributes
+    ----------
+    vary : Mapping[str, str]
+        Dotted name of an assumption → its range as written, such as `0.05:0.5:11`.
+    variants : int or None
+        Size of a Latin hypercube; None: a grid.
+    samples : int or None
+        Draws of what is not varied, for each variant.
+    """
+
+    vary: Mapping[str, str]
+    variants: int | None
+    samples: int | None
+
+
+@dataclass(frozen=True)
 class ReferenceClass:
     """A base rate from data: its assumption, and what it was counted from."""
 
@@ -236,6 +255,7 @@ class Scenario:
     assumptions: Mapping[str, Assumption]
     files: tuple[Path, ...]
     warnings: tuple[Problem, ...]
+    sweep: Variation | None = None
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from escalation import __version__
+from escalation import __version__, cli_compare, cli_learning
 from escalation.errors import EscalationError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="write the JSON Schema of scenario files")
     schema.add_argument("--out", type=Path, help="file to write; by default standard output")
     schema.set_defaults(run=_schema)
+    cli_compare.add_commands(commands)
+    cli_learning.add_commands(commands)
     return parser
 
 

@@ -35,6 +35,18 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Index = NDArray[np.int32]
 
+__all__ = [
+    "AVAILABLE",
+    "VARIANTS",
+    "Prepared",
+    "infer",
+    "log_likelihood",
+    "prepare",
+    "prepare_arrays",
+    "problem",
+    "run",
+]
+
 AVAILABLE = bool(VARIANTS)
 CHUNK = 1024
 
@@ -90,7 +102,16 @@ def infer(batch: Batch, questions: Questions) -> Inference:
 
 
 def prepare(batch: Batch, questions: Questions | None) -> Prepared:
-    """Lay out the arrays of a batch; without questions, for log-likelihoods only."""
+    """Make a batch ready; without questions, for log-likelihoods only."""
+    arrays, likelihood, outputs = prepare_arrays(batch, questions)
+    checked = problem(arrays, batch.chain.diameter, questions is not None)
+    return Prepared(checked, batch.size, likelihood, outputs)
+
+
+def prepare_arrays(
+    batch: Batch, questions: Questions | None
+) -> tuple[tuple[NDArray[Any], ...], Likelihood, tuple[Array, Array, Array, Array]]:
+    """All arrays of a batch in the kernel's order, and those among them that it writes to."""
     keep = questions is not None
     states, size = batch.chain.states, batch.size
     asked = questions or Questions(0, _empty(0, states), np.zeros((0, states), dtype=bool))
@@ -118,7 +139,7 @@ def prepare(batch: Batch, questions: Questions | None) -> Prepared:
         likelihood.filtered,
         *outputs,
     )
-    return Prepared(problem(arrays, batch.chain.diameter, keep), size, likelihood, outputs)
+    return arrays, likelihood, outputs
 
 
 def _processors() -> int:
@@ -158,6 +179,8 @@ def _empty(*shape: int) -> Index:
 def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
     chain, evidence = batch.chain, batch.evidence
     none = np.zeros((0, chain.states, 1))
+    width = max(evidence.event_day.shape[1], evidence.event_table.shape[1])
+    events = (len(evidence.event_day), width)
     return (
         _real(batch.start),
         _real(chain.rates),
@@ -166,8 +189,8 @@ def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
         _whole(chain.segment),
         _real(evidence.killing) if evidence.killing.size else none,
         _whole(evidence.killing_segment),
-        _whole(evidence.event_day),
-        _whole(evidence.event_table),
+        _whole(np.broadcast_to(evidence.event_day, events)),
+        _whole(np.broadcast_to(evidence.event_table, events)),
         _whole(evidence.table) if evidence.table.size else _empty(0, chain.states),
         _real(evidence.likelihood),
         _real(evidence.log_scale),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Index = NDArray[np.int32]
 
 PART_REACH = 32.0
-TOLERANCE = 1e-13
+TOLERANCE = 1e-14
 RESOLUTION = 32  # entries per unit of Λt in `terms_table`
 
 
@@ -300,7 +300,8 @@ class Generator:
     @property
     def most(self) -> Array:
         """Λ of each chain, shape (B,)."""
-        return np.asarray(self.table[-2])
+        most: Array = self.table[-2]
+        return most
 
     def rates(self, edges: Edges) -> Array:
         """Rates of edges, laid out in lines."""
@@ -368,8 +369,8 @@ def terms_table(*, lossless: bool) -> Index:
     poisson = np.cumprod(np.vstack([np.exp(-reach)[np.newaxis], reach / order]), axis=0)
     beyond = np.cumsum(poisson[::-1], axis=0)[::-1]  # P(n or more)
     allowed = TOLERANCE if lossless else TOLERANCE * np.exp(-reach)
-    terms = np.argmax(beyond <= allowed, axis=0) - 1
-    return np.asarray(terms, dtype=np.int32)
+    terms: Index = (np.argmax(beyond <= allowed, axis=0) - 1).astype(np.int32)
+    return terms
 
 
 def expand(edges: Edges, generator: Generator, vector: Array, step: Step) -> Array:

@@ -182,7 +182,7 @@ class Progress:
     """
 
     def __init__(self, label: str, *, stream: TextIO | None = None, quiet: bool = False) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         shown = stream or sys.stderr
         self._cells = 0

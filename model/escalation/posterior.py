@@ -174,15 +174,7 @@ def infer_assumptions(plan: Plan, draws: int, seed: int) -> Posterior:
     weights, log_mean = normalise(sample.log_weights)
     index = systematic(weights, keyed_generator(seed, "resample"), draws)
     distinct, index = np.unique(index, return_inverse=True)
-    quality = Diagnostics(
-        method,
-        evaluations,
-        len(weights),
-        effective_sample_size(weights),
-        float(weights.max()),
-        pareto_shape(weights),
-        log_mean,
-    )
+    quality = _diagnostics(weights, method, evaluations, log_mean)
     kept = sample.z[:, distinct]
     return Posterior(
         prior,
@@ -192,6 +184,18 @@ def infer_assumptions(plan: Plan, draws: int, seed: int) -> Posterior:
         dict(zip(scores.uncertain, kept, strict=True)),
         index,
         quality,
+    )
+
+
+def _diagnostics(weights: Array, method: str, evaluations: int, log_mean: float) -> Diagnostics:
+    return Diagnostics(
+        method,
+        evaluations,
+        len(weights),
+        effective_sample_size(weights),
+        float(weights.max()),
+        pareto_shape(weights),
+        log_mean,
     )
 
 

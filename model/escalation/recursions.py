@@ -105,17 +105,19 @@ def _indicator(marginal: Index, rows: int) -> Array:
 
 def _reduce(marginal: Array, vectors: Array) -> Array:
     """Sum state vectors (days, K, B) into marginal rows (days, F, B)."""
-    return np.asarray(np.matmul(marginal, vectors))
+    rows: Array = np.matmul(marginal, vectors)
+    return rows
 
 
 def _normalised(vectors: Array) -> Array:
-    return np.asarray(vectors / vectors.sum(axis=-2, keepdims=True))
+    shares: Array = vectors / vectors.sum(axis=-2, keepdims=True)
+    return shares
 
 
 def _between(terms: Array, ratios: Array) -> Array:
     """Values Σ_n ratioⁿ·terms[n] for each ratio: terms (N, …), values (ratios, …)."""
     powers = np.vander(ratios, len(terms), increasing=True)
-    return (powers @ terms.reshape(len(terms), -1)).reshape(-1, *terms.shape[1:])
+    return (powers @ terms.reshape(len(terms), -1)).reshape(len(ratios), *terms.shape[1:])
 
 
 def _ratios(days: int) -> Array:
@@ -215,7 +217,9 @@ class _Filter:
         self.increment[event, here] = np.where(newly, -np.inf, gained)[here]
         if self.keep:
             before = self.weight.get(event, 1.0)  # of members for whom it came earlier
-            self.weight[event] = np.where(use, likelihood * rescale / total, before)
+            with np.errstate(over="ignore"):  # only where nothing can be
+                weight = np.minimum(likelihood * rescale / total, LARGEST)
+            self.weight[event] = np.where(use, weight, before)
 
 
 def _events(batch: Batch, day: int) -> list[int]:
@@ -270,14 +274,15 @@ def _uncondition(batch: Batch, forward: _Filter, day: int, beta: Array) -> Array
     for event in _events(batch, day)[::-1]:
         here = (batch.evidence.event_day[event] == day) & (day <= batch.days)
         if here.any():
-            beta = np.where(here, np.minimum(beta * forward.weight[event], LARGEST), beta)
+            with np.errstate(over="ignore"):  # only where nothing can be
+                seen = np.minimum(beta * forward.weight[event], LARGEST)
+            beta = np.where(here, seen, beta)
     return beta
 
 
 def _forecast(batch: Batch, edges: Edges, vector: Array, steps: Index, marginal: Array) -> Array:
     """Marginals (H+1, F, B) of a vector from the last day of history to the horizon."""
-    chain, segments = batch.chain, np.zeros(0, dtype=np.int32)
-    generator: Generator | None = None
+    chain, generator, segments = batch.chain, None, np.zeros(0, dtype=np.int32)
     days_ahead = [_reduce(marginal, vector[np.newaxis])]
     for ahead, days in steps.tolist():
         now = chain.segment[batch.days + ahead]

@@ -225,6 +225,7 @@ def _build(
         assumptions=register.assumptions,
         files=files,
         warnings=(),
+        sweep=settings.sweep(),
     )
     _unused_overrides(register)
     return scenario

@@ -239,6 +239,14 @@ class Alert(Strict):
     above: Annotated[float, Field(ge=0, le=1)]
 
 
+class Sweep(Strict):
+    """What `escalation sweep` varies, unless the command says it."""
+
+    vary: Annotated[dict[Text, Text], Field(min_length=1)]
+    variants: Annotated[int, Field(ge=1)] | None = None
+    samples: Annotated[int, Field(ge=1)] | None = None
+
+
 class Shared(Strict):
     """A file that cases share: a catalogue, or reference classes."""
 
@@ -268,6 +276,7 @@ class Scenario(Strict):
     ladder: Ladder
     targets: Annotated[list[Text], Field(min_length=1)]
     alerts: list[Alert] = []
+    sweep: Sweep | None = None
     indicators: dict[Word, Indicator] = {}
     admiralty: Admiralty | None = None
     echo_correlation: Uncertain = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from escalation import grammar
-from escalation.case import Alert, Location
+from escalation.case import Alert, Location, Variation
 from escalation.errors import InvalidValueError
 from escalation.tree import Branch, Findings, Items, Leaf, dotted, quoted
 
@@ -101,6 +101,16 @@ class Settings:
                 )
             found.append(Alert(reach.text, within, float(above.value or 0)))
         return tuple(found)
+
+    def sweep(self) -> Variation | None:
+        """Return what a sweep varies; None if the scenario does not say."""
+        node = self.tree.get("sweep")
+        vary = node.get("vary") if isinstance(node, Branch) else None
+        if not isinstance(node, Branch) or not isinstance(vary, Branch):
+            return None
+        texts = {name: vary.text(name) for name in vary.entries}
+        sizes = [int(node.text(key)) if node.text(key) else None for key in ("variants", "samples")]
+        return Variation(texts, *sizes)
 
     def without(self, ids: Collection[str]) -> frozenset[str]:
         """Return the ids of the observations that are left out."""

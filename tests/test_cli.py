@@ -1,0 +1,151 @@
+"""Promises of the command line: it says what is wrong and what to do, without a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cases import row, write_case
+from escalation import __version__, filtering, scenario
+from escalation.assessment import assess
+from escalation.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = [row("fleet", "fleet", "2025-01-11"), row("shots", "shots", "2025-02-10")]
+# Slow to import and not needed to assess a scenario.
+HEAVY = {
+    "IPython",
+    "dask",
+    "distributed",
+    "jsonschema",
+    "jupyter_client",
+    "matplotlib",
+    "nbconvert",
+    "nbformat",
+    "pandas",
+    "papermill",
+    "pyarrow",
+    "scipy.integrate",
+    "scipy.optimize",
+    "scipy.stats",
+    "scoringrules",
+    "sklearn",
+}
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    return write_case(tmp_path, ROWS)
+
+
+def test_version_names_the_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` says which path behind the seam is in use."""
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"escalation {__version__} (engine: {filtering.PATH})\n"
+
+
+def test_assess_prints_what_the_package_computes(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The JSON of `assess` holds the numbers of `assess()` with the same arguments."""
+    assert main(["assess", str(path), "--draws", "64", "--seed", "5", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    answer = assess(scenario.load(path), draws=64, seed=5)
+    expected = answer.reach_by("high", 30)
+    assert printed["reach"]["high"]["30"] == {
+        "probability": expected.probability,
+        "low": expected.low,
+        "high": expected.high,
+    }
+    assert printed["as_of"] == "2025-03-02"
+
+
+def test_the_table_is_for_people(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels, percentages with intervals, the horizon and how good the draws are."""
+    assert main(["assess", str(path), "--draws", "64", "--horizon", "12w"]) == 0
+    out = capsys.readouterr().out
+    assert "A small case" in out
+    assert re.search(r"\* High +.*\d+\s%", out)
+    assert "84 days" in out
+    assert "effective sample size" in out
+
+
+def test_set_changes_an_assumption(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A changed assumption moves the answer; a name that is not there is an error that helps."""
+    name = "ladder.moves.low -> high.intent.fight"
+
+    def high(*more: str) -> float:
+        assert main(["assess", str(path), "--draws", "64", "--json", *more]) == 0
+        reach = json.loads(capsys.readouterr().out)["reach"]
+        return float(reach["high"]["60"]["probability"])
+
+    assert high("--set", f"{name}=3") > high()
+    assert main(["assess", str(path), "--set", f"{name[:-1]}=3"]) == 1
+    assert "did you mean" in capsys.readouterr().err
+    assert main(["assess", str(path), "--set", "nothing"]) == 1
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
+def test_check_lists_problems_and_fails(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 for a clean file, 1 with every problem's file, line and column otherwise."""
+    assert main(["check", str(path)]) == 0
+    text = path.read_text(encoding="utf-8").replace("bluff -> fight", "bluf -> fight")
+    path.write_text(text, encoding="utf-8")
+    assert main(["check", str(path)]) == 1
+    assert re.search(r"case\.yaml:\d+:\d+: .*did you mean 'bluff'", capsys.readouterr().out)
+
+
+def test_impossible_evidence_has_its_own_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report that cannot be under any draw ends with code 3 and names it."""
+    zero = {"indicators": {"shots": {"seen": {"rung": {"low": 0, "high": 0, "deal": 0}}}}}
+    path = write_case(tmp_path, ROWS, zero)
+    assert main(["assess", str(path), "--draws", "16"]) == 3
+    assert "report 'shots'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["assess", "x.yaml", "--as-of", "22.11.2025"],
+        ["assess", "x.yaml", "--horizon", "soon"],
+        ["assess", "x.yaml", "--draws", "0"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An argument that cannot be read ends with code 2 and says how to write it."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "escalation" in capsys.readouterr().err
+
+
+def test_schema_is_written(tmp_path: Path) -> None:
+    """`schema --out` writes the JSON Schema that editors use."""
+    assert main(["schema", "--out", str(tmp_path / "schema.json")]) == 0
+    schema = json.loads((tmp_path / "schema.json").read_text(encoding="utf-8"))
+    assert "latent" in schema["properties"]
+
+
+def test_assessing_imports_only_what_it_uses(path: Path) -> None:
+    """No plotting, statistics, notebook or cluster library is loaded to assess a scenario."""
+    code = (
+        "import sys; from escalation.cli import main; "
+        f"main(['assess', {str(path)!r}, '--draws', '16', '--json']); "
+        "print('\\n' + ' '.join(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.splitlines()[-1].split())
+    assert not loaded & HEAVY
+    assert "numpy" in loaded
