@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -327,6 +330,17 @@ def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 ABSENT = "import sys; sys.modules['escalation._kernel'] = None\n"
+
+
+@pytest.mark.skipif(
+    shutil.which("cc") is None
+    or not Path(sysconfig.get_path("include"), "Python.h").exists()
+    or "ESCALATION_NO_KERNEL" in os.environ,
+    reason="there is no C compiler, no Python.h, or ESCALATION_NO_KERNEL is set",
+)
+def test_where_there_is_a_compiler_there_is_a_kernel() -> None:
+    """The slower path is not used in silence because a build went wrong."""
+    assert compiled.AVAILABLE, "install again with 'pip install -v' and read why it was not built"
 
 
 def test_without_the_extension_numpy_serves() -> None:
