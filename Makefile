@@ -11,6 +11,7 @@ BUILD_INPUTS := pyproject.toml $(wildcard setup.py) $(shell find model -name '*.
 # A stamp says that an install from that lock was completed. dev.lock holds all of run.lock.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+BENCH_STAMP := $(VENV)/.installed-bench
 
 REPORT ?= scenarios/venezuela/baseline.yaml
 TEST_ARGS ?= -n 2 --dist worksteal
@@ -24,7 +25,7 @@ NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help report test lab lint format lock bench clean
+.PHONY: help report test lab lint format bench backtest lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -54,8 +55,13 @@ format: $(DEV_STAMP) ## mend what lint can mend by itself
 	$(BIN)/ruff format
 	$(if $(NOTEBOOKS),$(NBSTRIPOUT) $(NOTEBOOKS))
 
-bench: $(DEV_STAMP) ## time the engine against its limits and its peers
-	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+bench: ## set up .venv-bench, then time the engine against its limits and its peers
+	@$(MAKE) --no-print-directory VENV=.venv-bench .venv-bench/.installed-bench
+	ESCALATION_REFERENCE=$${ESCALATION_REFERENCE:-../shared/reference} \
+		.venv-bench/bin/python benchmarks/run.py $(BENCH_ARGS)
+
+backtest: $(DEV_STAMP) ## forecast and score past confrontations into docs/backtest.md
+	ESCALATION_REFERENCE=$${ESCALATION_REFERENCE:-../shared/reference} $(BIN)/escalation backtest
 
 # One version of each package for every Python and platform, so that what was tested is what runs.
 UV_COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
@@ -68,9 +74,11 @@ lock: ## write requirements/*.lock from pyproject.toml (LOCK_ARGS=--upgrade: new
 	$(UV_COMPILE) --extra build --output-file requirements/run.lock pyproject.toml >/dev/null
 	$(UV_COMPILE) --extra dev --constraints requirements/run.lock \
 		--output-file requirements/dev.lock pyproject.toml >/dev/null
+	$(UV_COMPILE) --extra bench --constraints requirements/dev.lock \
+		--output-file requirements/bench.lock pyproject.toml >/dev/null
 
 clean: ## remove the environments, caches and build leftovers (never a report)
-	rm -rf .venv .venv-lock build dist model/*.egg-info .hypothesis
+	rm -rf .venv .venv-bench .venv-lock build dist model/*.egg-info .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find model -name '*.so' -delete
 	find model tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
@@ -81,12 +89,13 @@ define install
 		echo "$(PYTHON) is missing or older than 3.11: name a newer one, as in 'make PYTHON=python3.12 $(MAKECMDGOALS)'"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make environments: install its venv module (Debian: 'apt-get install python3-venv')"; exit 1; }
-	@rm -f $(RUN_STAMP) $(DEV_STAMP)
+	@rm -f $(RUN_STAMP) $(DEV_STAMP) $(BENCH_STAMP)
 	@echo "setting up $(VENV) from $(1) (a minute or two the first time)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r $(1)
 	@find model -name '*.so' -delete # a kernel that no longer builds must not live on
 	@$(PIP_INSTALL) --no-build-isolation -e .
+	@$(BIN)/escalation --version # says whether the kernel was built
 	@touch $(2)
 endef
 
@@ -95,3 +104,6 @@ $(RUN_STAMP): requirements/run.lock $(BUILD_INPUTS)
 
 $(DEV_STAMP): requirements/dev.lock $(BUILD_INPUTS)
 	$(call install,requirements/dev.lock,$(RUN_STAMP) $(DEV_STAMP))
+
+$(BENCH_STAMP): requirements/bench.lock $(BUILD_INPUTS)
+	$(call install,requirements/bench.lock,$(BENCH_STAMP))

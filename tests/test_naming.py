@@ -73,3 +73,12 @@ def test_days_are_english_whatever_the_locale() -> None:
     """Dates read alike on every machine."""
     assert naming.day(date(2025, 3, 1)) == "1 March 2025"
     assert naming.short_day(date(2025, 12, 31)) == "31 Dec"
+
+
+def test_report_is_named_by_its_type_and_day(case: Scenario) -> None:
+    """Its day does not break; an id that is not there is shown as it is."""
+    first = case.observations[0]
+    label = case.indicators[first.indicator].label
+    assert naming.report_label(case, first.id).startswith(label + " (")
+    assert naming.report_label(case, first.id).count(" ") == label.count(" ") + 1
+    assert naming.report_label(case, "gone") == "gone"

@@ -21,17 +21,28 @@ from matplotlib.text import Text
 from escalation import plots, scenario
 from escalation.assessment import Assessment, assess
 from escalation.errors import InvalidValueError
+from escalation.plots.reasons import waterfall
+from escalation.plots.reliability import Counted
 from escalation.plots.style import DARK, LIGHT, NARROW, WIDE, dark_of_light, ramp, spread
 from escalation.plots.svg import svg
+from escalation.reasons import Reasons, reasons
 
 # The plots of an assessment; those of other results are tested with them.
 NAMES = ["assumptions", "evidence", "highest", "ladder", "latent", "now", "reach", "timeline"]
+REASONS = ["moved", "rests", "watchlist", "tornado"]
+COUNTS = [Counted(0.05, 60, 2), Counted(0.1, 30, 4), Counted(0.4, 12, 5), Counted(0.7, 0, 0)]
 
 
 @pytest.fixture(scope="module")
 def answer(workspace: Path) -> Assessment:
     """The tiny case, assessed."""
     return assess(scenario.load(workspace / "tests/data/tiny/baseline.yaml"), draws=128)
+
+
+@pytest.fixture(scope="module")
+def why(answer: Assessment) -> Reasons:
+    """The tiny case, explained."""
+    return reasons(answer)
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -54,17 +65,27 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *REASONS, "reliability"])
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_every_plot_draws_on_the_axes_it_is_given(answer: Assessment, name: str, mode: str) -> None:
+def test_every_plot_draws_on_the_axes_it_is_given(
+    request: pytest.FixtureRequest, name: str, mode: str
+) -> None:
     """A plot returns the axes given, described in words, in colours that suit their figure."""
+    shown = result_for(request, name)
     with plots.style("dark" if mode == "dark" else "light"):
         ax = Figure().subplots()
-    assert plots.named(name)(answer, ax) is ax
+    assert plots.named(name)(shown, ax) is ax
     assert len(str(ax.get_label())) > 40
     inks = {text.get_color() for text in texts(ax) if text.get_text()}
     assert (LIGHT.ink in inks) == (mode == "light")
     assert (DARK.ink in inks) == (mode == "dark")
+
+
+def result_for(request: pytest.FixtureRequest, name: str) -> object:
+    """Return what a plot of that name shows."""
+    if name == "reliability":
+        return COUNTS
+    return request.getfixturevalue("why" if name in REASONS else "answer")
 
 
 def texts(ax: Axes) -> list[Text]:
@@ -73,12 +94,12 @@ def texts(ax: Axes) -> list[Text]:
     return [text for text in found if text.get_visible()]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *REASONS, "reliability"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_labels_do_not_overlap(answer: Assessment, name: str, width: float) -> None:
+def test_labels_do_not_overlap(request: pytest.FixtureRequest, name: str, width: float) -> None:
     """No two texts of a plot touch, on a page or on a telephone, and none leaves the figure."""
     with plots.style(width=width):
-        ax = plots.named(name)(answer)
+        ax = plots.named(name)(result_for(request, name))
         figure = figure_of(ax)
         FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
         boxes = [
@@ -94,6 +115,40 @@ def test_labels_do_not_overlap(answer: Assessment, name: str, width: float) -> N
         across = min(first.x1, second.x1) - max(first.x0, second.x0)
         down = min(first.y1, second.y1) - max(first.y0, second.y0)
         assert min(across, down) < 1.5, f"{one!r} and {other!r} overlap"
+
+
+def test_waterfall_adds_up_whatever_is_shown(why: Reasons) -> None:
+    """Bars shown one by one and together add up to the whole; what is left out is counted."""
+    for most in (0, 1, 3, 50):
+        parts = waterfall(why, most)
+        assert sum(jump for _, jump in parts) == pytest.approx(why.moved.total, abs=1e-9)
+    assert waterfall(why, 1)[-1][0].endswith("other reports")
+
+
+def test_arrows_end_where_the_watch_list_says(why: Reasons) -> None:
+    """Each indicator's arrows go from the headline to `if_seen` and, open, to `if_unseen`."""
+    ax = plots.named("watchlist")(why)
+    heads = [
+        float(np.asarray(line.get_xdata())[0])
+        for line in ax.lines
+        if line.get_marker() in {">", "<"}
+    ]
+    wanted = [
+        end for each in why.watch for end in (each.if_seen, each.if_unseen) if end is not None
+    ]
+    assert heads == pytest.approx(wanted)
+
+
+def test_reliability_shows_shares_and_their_doubt() -> None:
+    """Each dot is the share that happened, inside a line that is longer the fewer there were."""
+    ax = plots.named("reliability")(COUNTS)
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    shares = [each.happened / each.forecasts for each in COUNTS if each.forecasts]
+    assert [np.asarray(dot.get_ydata())[0] for dot in dots] == pytest.approx(shares)
+    spans = [np.asarray(line.get_ydata()) for line in ax.lines if line.get_marker() == "None"]
+    for span, share in zip(spans[1:], shares, strict=True):
+        assert span[0] <= share <= span[1]
+    assert "0 of 0" not in str(ax.get_label())
 
 
 def test_reach_shows_the_first_passage_probabilities(answer: Assessment) -> None:

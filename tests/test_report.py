@@ -9,21 +9,25 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from escalation import execution, scenario
+from escalation import execution, reasons_tables, scenario
 from escalation.assessment import Assessment, assess
+from escalation.earlier import earlier
 from escalation.errors import ImpossibleEvidenceError, InvalidInputError, RunError
+from escalation.pdf import to_pdf
 from escalation.provenance import file_digest
+from escalation.reasons import reasons
 from escalation.record import COLUMNS
 from escalation.report import ReportRun, run_report
 from escalation.words import percent, say
@@ -67,7 +71,10 @@ def used(tmp_path: Path, finished: Path) -> Path:
 def made(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> ReportRun:
     """The report of the tiny case, made once."""
     folder = desk_in(tmp_path_factory.mktemp("made"), workspace)
-    return run_report(folder / BASELINE, out=folder / "reports", draws=DRAWS, seed=1)
+    earlier = {"as_of": date(2030, 2, 12), "notebook": small(folder, RUN + ASSESS)}
+    run_report(folder / BASELINE, out=folder / "reports", draws=DRAWS, seed=1, **earlier)  # type: ignore[arg-type]
+    both = ("html", "pdf")
+    return run_report(folder / BASELINE, out=folder / "reports", draws=DRAWS, seed=1, formats=both)
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +103,10 @@ def small(desk: Path, *cells: str, parameters: str = PARAMETERS) -> Path:
     return path
 
 
-def run_small(desk: Path, *cells: str) -> ReportRun:
+def run_small(desk: Path, *cells: str, formats: Sequence[str] = ("html",)) -> ReportRun:
     """Make a report with a notebook of these cells."""
-    return run_report(
-        desk / BASELINE, out=desk / "reports", draws=DRAWS, notebook=small(desk, *cells)
-    )
+    notebook, out = small(desk, *cells), desk / "reports"
+    return run_report(desk / BASELINE, out=out, draws=DRAWS, notebook=notebook, formats=formats)
 
 
 class Page(HTMLParser):
@@ -126,11 +132,12 @@ class Page(HTMLParser):
 
 
 def test_report_is_where_it_was_asked_for(made: ReportRun) -> None:
-    """A run leaves its five files in reports/<scenario>/<as-of>/."""
+    """A run leaves its seven files in reports/<scenario>/<as-of>/."""
     assert made.fresh
     assert made.folder.parts[-3:] == ("reports", "tiny-baseline", "2030-03-01")
     files = {path.name for path in made.folder.iterdir()}
-    assert files == {"report.html", "report.ipynb", "forecast.csv", "result.json", "manifest.json"}
+    pages = {"report.html", "report.ipynb", "report.pdf"}
+    assert files == pages | {"forecast.csv", "result.json", "manifest.json", "inputs.zip"}
 
 
 def test_result_says_what_assess_says(made: ReportRun, answer: Assessment, html: str) -> None:
@@ -166,6 +173,117 @@ def test_result_is_strict_json(made: ReportRun) -> None:
 
     text = (made.folder / "result.json").read_text(encoding="utf-8")
     json.loads(text, parse_constant=refuse)
+
+
+def explanations(made: ReportRun) -> dict[str, Any]:
+    """Return what result.json says of why."""
+    result = json.loads((made.folder / "result.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = result["explanations"]
+    return found
+
+
+def test_waterfall_adds_up_to_the_headline(made: ReportRun, answer: Assessment) -> None:
+    """Jumps of the contributions, and of the steps, lead from the start to the headline."""
+    moved = explanations(made)["moved"]
+    odds = np.log(moved["start"] / (1 - moved["start"]))
+    for each in ("contributions", "steps"):
+        jumps = [
+            part.get("jump", part.get("sign", 0) + part.get("effect", 0)) for part in moved[each]
+        ]
+        end = 1 / (1 + np.exp(-(odds + sum(jumps))))
+        assert end == pytest.approx(answer.reach_by("shots").probability, rel=1e-5)
+
+
+def test_likelihood_and_confidence_are_said_apart(made: ReportRun, html: str) -> None:
+    """Each target has a sentence of likelihood, one of confidence, and base rates if counted."""
+    said = explanations(made)["judgements"]
+    assert [each["target"] for each in said] == ["shots", "treaty"]
+    for each in said:
+        assert "confidence" not in each["likelihood"]
+        assert "%" not in each["confidence"]["sentence"]
+        assert len(each["confidence"]["criteria"]) == 5
+        assert each["confidence"]["sentence"] in html
+    (rate,) = said[0]["base_rates"]
+    assert rate["events"] == 12
+    assert not rate["into_target"]
+    assert 0.1 < rate["probability"] < 0.25
+    assert said[1]["base_rates"] == []
+    assert "not of reaching the target from where this case stands" in html
+    assert "No counted base rate stands behind" in html
+
+
+def test_report_before_is_compared(made: ReportRun) -> None:
+    """What changed since the last report adds up from its headline to this one."""
+    since = explanations(made)["since"]
+    assert since["as_of"] == "2030-02-12"
+    split = since["split"]
+    assert [each["kind"] for each in split["parts"]] == ["time", "reports", "retractions", "edits"]
+    assert sum(each["jump"] for each in split["parts"]) == pytest.approx(split["total"], abs=1e-6)
+    assert split["parts"][0]["what"] == ["17 days"]
+    assert split["before"] == pytest.approx(since["shifts"][0]["before"], rel=1e-4)
+
+
+def test_report_before_that_cannot_be_made_again_still_counts(used: Path) -> None:
+    """Without its files its stored headlines are compared, and the page says why no more."""
+    run = used / "reports/tiny-baseline/2030-03-01"
+    (run / "inputs.zip").unlink()
+    found = earlier(run.resolve())
+    assert found is not None
+    assert found.assessment is None
+    assert found.obstacle == "the files it was made from were not kept"
+    stored = json.loads((run / "result.json").read_text(encoding="utf-8"))["headline"][0]
+    assert found.headline["shots"] == stored["within"][-1]["probability"]
+
+
+def test_first_report_says_that_it_is_the_first(answer: Assessment) -> None:
+    """No earlier run: said so."""
+    why = reasons(answer)
+    assert why.since is None
+    assert "no earlier report" in str(reasons_tables.since(why).html)
+
+
+def test_pdf_is_the_page_on_paper(made: ReportRun, answer: Assessment) -> None:
+    """Headline, page numbers, tags, language; no address, script or file."""
+    pypdf = pytest.importorskip("pypdf")
+    path = made.folder / "report.pdf"
+    paper = pypdf.PdfReader(path)
+    pages = [page.extract_text() for page in paper.pages]
+    text = " ".join(" ".join(pages).split())
+    assert "Harbour dispute" in pages[0]
+    assert percent(answer.reach_by("shots").probability) in pages[0].replace("\n", " ")
+    assert f"1 / {len(pages)}" in pages[0]
+    assert f"{len(pages)} / {len(pages)}" in pages[-1]
+    assert "Analytic confidence in this judgement is" in text
+    root = paper.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"].startswith("en")
+    assert "://" not in text
+    data = path.read_bytes()
+    assert not [name for name in (b"/JavaScript", b"/URI", b"/EmbeddedFile") if name in data]
+
+
+def test_page_without_pango_is_whole_and_says_so(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No PDF can be made: a warning in one line, and everything else."""
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    run = run_small(used, RUN + ASSESS, formats=("html", "pdf"))
+    assert run.fresh
+    assert "no PDF was made" in run.warning
+    assert "\n" not in run.warning
+    assert not (run.folder / "report.pdf").exists()
+    assert (run.folder / "report.html").is_file()
+
+
+def test_paper_fetches_nothing() -> None:
+    """A page that asks for a file of this machine does not get it on paper."""
+    pytest.importorskip("weasyprint")
+    pypdf = pytest.importorskip("pypdf")
+    image = '<img alt="" src="file:///etc/passwd"><style>@import "file:///etc/passwd"</style>'
+    page = f'<html lang="en"><title>x</title><style></style><p>Here</p>{image}'
+    paper = pypdf.PdfReader(io.BytesIO(to_pdf(page)))
+    assert "Here" in paper.pages[0].extract_text()
+    assert "root" not in paper.pages[0].extract_text()
 
 
 def test_forecast_has_hubverse_columns(made: ReportRun, answer: Assessment) -> None:
@@ -218,7 +336,7 @@ def test_page_is_accessible(html: str) -> None:
     assert len(page.all("h1")) == 1
     assert page.all("html")[0]["lang"] == "en"
     pictures = page.all("svg")
-    assert len(pictures) >= 12
+    assert len(pictures) >= 20
     assert all(each["role"] == "img" and len(each["aria-label"]) > 40 for each in pictures)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -270,7 +388,9 @@ def test_same_inputs_are_a_no_op(made: ReportRun) -> None:
     rows = desk / "scenarios/tiny/observations.csv"
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text + "row-9,harsh_speech,,2030-04-01,,,,,,,Radio,Later\n", encoding="utf-8")
-    again = run_report(desk / BASELINE, out=desk / "reports", draws=DRAWS, seed=1)
+    again = run_report(
+        desk / BASELINE, out=desk / "reports", draws=DRAWS, seed=1, formats=("html", "pdf")
+    )
     rows.write_text(text, encoding="utf-8")
     assert not again.fresh
     assert again.manifest == made.manifest
@@ -314,7 +434,7 @@ def test_hostile_texts_do_no_harm(desk: Path) -> None:
     notes = desk / "scenarios/tiny/observations.csv"
     rows = notes.read_text(encoding="utf-8")
     notes.write_text(rows.replace("Same ships", "<b onclick=x>&</b>"), encoding="utf-8")
-    run = run_report(case, out=desk / "reports", draws=DRAWS)
+    run = run_report(case, out=desk / "reports", draws=DRAWS, formats=("html", "pdf"))
     html = (run.folder / "report.html").read_text(encoding="utf-8")
     page = Page(html)
     assert not {"script", "img", "iframe"} & {tag for tag, _ in page.tags}
@@ -323,6 +443,10 @@ def test_hostile_texts_do_no_harm(desk: Path) -> None:
     assert "<script>alert(1)</script> | $x$ <img src=x onerror=alert(1)>" in page.text
     assert "<b onclick=x>&</b>" in page.text
     assert "\u202e" not in page.text
+    pypdf = pytest.importorskip("pypdf")
+    paper = pypdf.PdfReader(run.folder / "report.pdf")
+    assert "<script>alert(1)</script>" in paper.pages[0].extract_text().replace("\n", "")
+    assert b"/JavaScript" not in (run.folder / "report.pdf").read_bytes()
 
 
 def test_failed_run_leaves_the_last_report_and_its_own_remains(used: Path) -> None:

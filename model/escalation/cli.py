@@ -110,6 +110,13 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO")
     _add_run_options(command)
     command.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR")
+    command.add_argument(
+        "--format",
+        type=_formats,
+        default=("html", "pdf"),
+        metavar="FORMATS",
+        help="html or html,pdf (the default)",
+    )
     command.set_defaults(run=_report)
 
 
@@ -144,6 +151,15 @@ def _positive(text: str) -> int:
         message = f"'{text}' is not a whole number above 0"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    found = tuple(each.strip() for each in text.lower().split(","))
+    unknown = [each for each in found if each not in {"html", "pdf"}]
+    if unknown:
+        message = f"'{unknown[0]}' is not a format; write html, or html,pdf"
+        raise argparse.ArgumentTypeError(message)
+    return found
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -186,8 +202,11 @@ def _report(options: argparse.Namespace) -> int:
                 out=options.out,
                 draws=options.draws,
                 seed=options.seed,
+                formats=options.format,
             )
             print(run.folder / "report.html")
+            if run.warning:
+                print(f"escalation: warning: {run.warning}", file=sys.stderr)
         except EscalationError as error:
             print(error, file=sys.stderr)
             worst = max(worst, error.exit_code)

@@ -163,6 +163,16 @@ def _other(parts: Sequence[str]) -> str:
             return ", ".join(words(part) for part in parts)
 
 
+def report_label(scenario: Scenario, name: str) -> str:
+    """`Carrier arrives (16 Nov)`: a report by its id, as its type and an unbroken day."""
+    found = next((each for each in scenario.observations if each.id == name), None)
+    if found is None:
+        return name
+    when = found.reported_on if found.scheduled else found.occurred_on
+    unbroken = short_day(when).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{scenario.indicators[found.indicator].label} ({unbroken})"
+
+
 def unit(assumption: Assumption) -> str:
     """Return the unit of an assumption's values, to stand after a number; may be empty."""
     match assumption.role:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from escalation.assessment import DRAWS, SEED, Assessment, assess
 from escalation.documents import Workspace
+from escalation.earlier import Earlier, earlier
 from escalation.errors import InvalidValueError
 from escalation.provenance import git_state, inputs
 from escalation.record import forecast, result, to_json
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "ESCALATION_WORKSPACE"
 OUT = "ESCALATION_OUT"
+EARLIER = "ESCALATION_EARLIER"
 PROGRESS = "assessed"  # what a line of progress begins with
 _STEP = 0.02
 
@@ -81,7 +83,13 @@ def _reporter() -> Callable[[float], None]:
     return report
 
 
-def save(run: Run, out: object = "") -> None:
+def before() -> Earlier | None:
+    """Return the report in the folder that `ESCALATION_EARLIER` names, made again if it can be."""
+    folder = os.environ.get(EARLIER, "")
+    return earlier(Path(folder)) if folder else None
+
+
+def save(run: Run, out: object = "", explanations: Mapping[str, object] | None = None) -> None:
     """Write `result.json` and `forecast.csv` into a folder.
 
     A blank one is the folder that `ESCALATION_OUT` names; if that is blank too, nothing is
@@ -90,8 +98,10 @@ def save(run: Run, out: object = "") -> None:
     folder = unquoted(out) or os.environ.get(OUT, "")
     if not folder:
         return
-    data = to_json(result(run.assessment, run.provenance))
-    Path(folder, "result.json").write_text(data, encoding="utf-8")
+    data = result(run.assessment, run.provenance)
+    if explanations is not None:
+        data["explanations"] = dict(explanations)
+    Path(folder, "result.json").write_text(to_json(data), encoding="utf-8")
     Path(folder, "forecast.csv").write_text(forecast(run.assessment), encoding="utf-8")
 
 

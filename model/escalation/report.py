@@ -2,7 +2,7 @@
 
     scenario ── digest of the inputs ── known? ──▸ nothing to do
              ── papermill ──▸ report.ipynb, result.json, forecast.csv
-             ── nbconvert ──▸ report.html
+             ── nbconvert ──▸ report.html ── WeasyPrint ──▸ report.pdf
              ── manifest.json ── rename ── link ──▸ reports/<scenario>/<as-of>/
 
 The same inputs are a no-op. Whatever stops a run, the report that was there stays
@@ -20,17 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 from escalation.assessment import DRAWS, SEED
 from escalation.documents import Workspace
+from escalation.earlier import keep
 from escalation.errors import EscalationError, RunError
 from escalation.execution import KERNEL_LOG, Progress, execute, read
-from escalation.notebook import OUT, WORKSPACE, find
+from escalation.notebook import EARLIER, OUT, WORKSPACE, find
 from escalation.page import to_html
+from escalation.pdf import to_pdf
 from escalation.provenance import file_digest, git_state, inputs, inputs_digest, relative
 from escalation.record import to_json
 from escalation.scenario import load
 from escalation.shelf import COMPLETE, MANIFEST, Shelf, outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from nbformat import NotebookNode
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from escalation.case import Scenario
 
 NOTEBOOK = Path("notebooks/scenario_report.ipynb")
+FORMATS = ("html",)
+PDF = "report.pdf"
 SCHEMA = 1
 
 
@@ -53,11 +57,14 @@ class ReportRun:
         False: it was there already, made from the same inputs.
     manifest : Mapping
         What it was made from, and when (`docs/result.md`).
+    warning : str
+        Why a format that was asked for is missing; empty if none is.
     """
 
     folder: Path
     fresh: bool
     manifest: Mapping[str, Any]
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class _Job:
     seed: int
     notebook: Path
     made_from: Mapping[str, object]
+    formats: tuple[str, ...]
 
     @property
     def root(self) -> Path:
@@ -84,7 +92,7 @@ class _Job:
         }
 
 
-def run_report(
+def run_report(  # noqa: PLR0913 (all but one by name)
     scenario_path: Path | str,
     *,
     as_of: date | None = None,
@@ -94,6 +102,7 @@ def run_report(
     progress: bool = True,
     force: bool = False,
     notebook: Path | str | None = None,
+    formats: Sequence[str] = FORMATS,
 ) -> ReportRun:
     """Make the report of a scenario, unless it is there already.
 
@@ -112,6 +121,9 @@ def run_report(
         Make it again even from the same inputs.
     notebook : path, optional
         Another one than `notebooks/scenario_report.ipynb` of the workspace.
+    formats : sequence of str
+        "pdf" asks for `report.pdf` too; the page is always made. Where a PDF cannot be made, the
+        run says so in `warning` and is otherwise whole.
 
     Raises
     ------
@@ -120,20 +132,29 @@ def run_report(
         report cannot be made; what there is of it is kept.
     """
     case = load(scenario_path, as_of=as_of)
-    job = _job(case, DRAWS if draws is None else draws, SEED if seed is None else seed, notebook)
+    parameters = (DRAWS if draws is None else draws, SEED if seed is None else seed)
+    job = _job(case, *parameters, notebook, tuple(formats))
     shelf = Shelf(Path(out).resolve() / case.name, str(case.as_of), inputs_digest(job.made_from))
     place = Path(out) / case.name / str(case.as_of)
     with shelf.locked():
         manifest = None if force else shelf.find()
-        if manifest is not None:
+        if manifest is not None and _serves(manifest, job):
             return ReportRun(place, fresh=False, manifest=manifest)
         with Progress(f"{case.name} {case.as_of}", quiet=not progress) as bar:
-            return ReportRun(place, fresh=True, manifest=_make(job, shelf, bar))
+            manifest = _make(job, shelf, bar)
+        return ReportRun(place, fresh=True, manifest=manifest, warning=manifest["warning"])
 
 
-def _job(case: Scenario, draws: int, seed: int, notebook: Path | str | None) -> _Job:
+def _serves(manifest: Mapping[str, Any], job: _Job) -> bool:
+    """Whether a finished run has every format that is asked for."""
+    return "pdf" not in job.formats or PDF in manifest["outputs"]
+
+
+def _job(
+    case: Scenario, draws: int, seed: int, notebook: Path | str | None, formats: tuple[str, ...]
+) -> _Job:
     path = _notebook(case, notebook)
-    return _Job(case, draws, seed, path, _made_from(case, draws, seed, path))
+    return _Job(case, draws, seed, path, _made_from(case, draws, seed, path), formats)
 
 
 def _notebook(case: Scenario, given: Path | str | None) -> Path:
@@ -166,8 +187,11 @@ def _make(job: _Job, shelf: Shelf, progress: Progress) -> dict[str, Any]:
         "git": git_state(job.root),
         "started": begun.isoformat(timespec="seconds"),
     }
+    earlier = shelf.before()
+    manifest["earlier"] = None if earlier is None else earlier.name
     try:
-        manifest["seconds"] = _fill(job, building, progress)
+        manifest["seconds"] = _fill(job, building, earlier, progress)
+        manifest["warning"] = _print(job, building, manifest["seconds"], progress)
     except (EscalationError, OSError, KeyboardInterrupt) as error:
         raise _explained(error, manifest, shelf, building) from error
     manifest |= {
@@ -181,10 +205,26 @@ def _make(job: _Job, shelf: Shelf, progress: Progress) -> dict[str, Any]:
     return manifest
 
 
-def _fill(job: _Job, building: Path, progress: Progress) -> dict[str, float]:
-    """Write every file of a run but its manifest, and return how long each step took."""
+def _print(job: _Job, building: Path, seconds: dict[str, float], progress: Progress) -> str:
+    """Write the PDF, if it is asked for; return why there is none, if it cannot be."""
+    if "pdf" not in job.formats:
+        return ""
+    clock = time.monotonic()
+    progress.step("printing")
+    try:
+        data = to_pdf((building / "report.html").read_text(encoding="utf-8"))
+    except RunError as error:
+        return str(error)
+    (building / PDF).write_bytes(data)
+    seconds["print"] = round(time.monotonic() - clock, 3)
+    return ""
+
+
+def _fill(job: _Job, building: Path, earlier: Path | None, progress: Progress) -> dict[str, float]:
+    """Write the files of a run but its manifest and PDF, and return how long each step took."""
     source = read(job.notebook, job.parameters)
-    environment = {WORKSPACE: str(job.root), OUT: str(building)}
+    before = "" if earlier is None else str(earlier.resolve())
+    environment = {WORKSPACE: str(job.root), OUT: str(building), EARLIER: before}
     clock = time.monotonic()
     progress.step("starting")
     notebook = execute(source, job.parameters, environment, building, progress)
@@ -193,6 +233,7 @@ def _fill(job: _Job, building: Path, progress: Progress) -> dict[str, float]:
     _scrub(notebook, building, job.notebook.name)
     html = to_html(notebook, f"{job.case.title}, {job.case.as_of}")
     (building / "report.html").write_text(html, encoding="utf-8")
+    keep(job.case, building)
     _check(job, building)
     exported = time.monotonic()
     return {"execute": round(executed - clock, 3), "export": round(exported - executed, 3)}

@@ -100,6 +100,19 @@ class Shelf:
                 return manifest
         return None
 
+    def before(self) -> Path | None:
+        """Return the last finished run of other inputs, as of this day or an earlier one."""
+        found = []
+        for run in self.runs.glob("*"):
+            try:
+                manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+                when, key = manifest["as_of"], manifest["inputs_digest"]
+                if key != self.key and when <= self.as_of and intact(run, key) is not None:
+                    found.append((when, manifest["started"], run))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return max(found)[-1] if found else None
+
     def build(self) -> Path:
         """Return a new folder to build a run in, and remove what killed runs left."""
         for leftover in self.runs.glob(f"{_BUILDING}*"):

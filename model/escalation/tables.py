@@ -43,6 +43,7 @@ METHODS = {
 }
 TRUSTED_SHAPE = 0.7  # Pareto k̂ above which weights are not to be trusted (Vehtari et al. 2024)
 SHOWN = 12  # assumptions in full view; the rest are folded
+EVERYDAY: Mapping[str, str] = {}  # no report was surprising
 FEW_DRAWS = 400  # effective draws below which a 5 % quantile is rough
 
 
@@ -260,20 +261,33 @@ def fixed(assessment: Assessment) -> Fragment:
     )
 
 
-def observations(assessment: Assessment) -> Fragment:
-    """Return the reports with their sources and grades, the latest first."""
+def observations(assessment: Assessment, surprising: Mapping[str, str] = EVERYDAY) -> Fragment:
+    """Return the reports with their sources and grades, the latest first.
+
+    Parameters
+    ----------
+    assessment : Assessment
+    surprising : Mapping[str, str]
+        Id of a report → how surprising it was, of those that were.
+    """
     reports = known(assessment)
-    rows = [_observation(assessment, each) for each in reversed(reports)]
+    rows = [_observation(assessment, each, surprising) for each in reversed(reports)]
     columns = ["Public on", "Report", "Grade", "Source"]
     caption = f"{len(rows)} reports known on {day(assessment.as_of)}, the latest first"
+    if surprising:
+        caption += f"; {len(surprising)} came as a surprise"
     return Fragment(table(columns, rows, caption=caption, kind="long reports"), caption)
 
 
-def _observation(assessment: Assessment, each: Observation) -> list[Markup | str]:
+def _observation(
+    assessment: Assessment, each: Observation, surprising: Mapping[str, str]
+) -> list[Markup | str]:
     indicator = assessment.scenario.indicators[each.indicator]
     grade = each.source_grade + each.information_grade
     about = [tag("b", text(indicator.label)), tag("small", " ", words(indicator.category))]
     about += [Markup("<br>"), text(each.note)] if each.note else []
+    if each.id in surprising:
+        about.append(tag("span", surprising[each.id], class_="surprise"))
     return [
         _date(each),
         EMPTY.join([*about, *_remarks(each)]),

@@ -1,0 +1,234 @@
+"""One command for all benchmarks: `python benchmarks/run.py [--quick] [--only PART …]`.
+
+Every part checks that contestants agree before it times them, and times them in turn within each
+round. The table of goals is printed, and with the parts' tables written to `docs/performance.md`;
+with `--only` the other parts of the page stay as they were. `--quick` takes few rounds
+and a few minutes, and the page says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["JAX_ENABLE_X64"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import accuracy, engine, imports, inference, many, page, panel, peers
+
+from escalation import filtering
+from escalation.compiled import AVAILABLE, VARIANTS
+
+Part = tuple[str, dict[str, float]]
+PACKAGES = (
+    "numpy", "scipy", "hmmlearn", "pyagrum", "dynamax", "jax", "numba", "emcee", "numpyro",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal: what a part measured must reach a bound from above or below.
+
+    Attributes
+    ----------
+    number : int
+        Its number in the design.
+    what : str
+    part, key : str
+        Where the number is.
+    bound : float
+    most : bool
+        Whether the number may be at most the bound, or has to be at least.
+    note : str
+        What stands in the way where it is missed.
+    """
+
+    number: int
+    what: str
+    part: str
+    key: str
+    bound: float
+    most: bool = False
+    note: str = ""
+
+    def verdict(self, numbers: dict[str, dict[str, float]]) -> tuple[str, str, str]:
+        """What was measured, met or missed, and what stands in the way."""
+        found = numbers.get(self.part, {}).get(self.key)
+        if found is None:
+            return "–", "not measured", ""
+        shown = f"{found:.1e}" if abs(found) < 1e-4 else f"{found:,.3g}"
+        if found >= 1000:
+            shown = f"{found:,.0f}"
+        factor = found / self.bound if self.most else self.bound / found
+        if factor <= 1:
+            return shown, "met", ""
+        return shown, f"missed by a factor of {factor:.2f}", self.note
+
+
+BUSY = (
+    "Other programs kept the processors busy meanwhile (see the load below): the second thread "
+    "found no free one."
+)
+GOALS = (
+    Goal(1, "kernel, all outputs, one thread ÷ the limit of its own operations", "engine",
+         "limit", 3, most=True,
+         note="It takes many days in one step and so needs far fewer operations than the "
+         "standard algorithm; what is left is less arithmetic for each number loaded and stored."),
+    Goal(1, "the same ÷ the limit of the standard algorithm's operations", "engine",
+         "limit standard", 3, most=True),
+    Goal(1, "two threads ÷ one, speed", "engine", "threads", 1.7, note=BUSY),
+    Goal(1, "effects that fade daily ÷ constant ones", "engine", "fading", 2, most=True,
+         note="Constant stretches are taken in steps of many days, which rates that change "
+         "daily do not allow: the constant case gained more than the fading one."),
+    Goal(2, "batched expm ÷ kernel, one thread", "engine", "kernel to twin", 10),
+    Goal(2, "batched expm ÷ NumPy path", "engine", "numpy to twin", 1.5),
+    Goal(3, "hmmlearn ÷ kernel", "peers", "hmmlearn (scaling)", 4),
+    Goal(3, "dynamax ÷ kernel, the matrix of a day ready made", "peers", "dynamax", 10,
+         note="With the matrix ready made dynamax has nothing left but products of dense "
+         "24 × 24 matrices with vectors; the kernel also makes the exponential."),
+    Goal(3, "dynamax ÷ kernel, both from the rates", "peers", "dynamax, from the rates", 10),
+    Goal(3, "pyAgrum ÷ kernel", "peers", "pyAgrum, unrolled", 100),
+    Goal(3, "100,000 paths with numba ÷ kernel", "peers", "100,000 paths with numba", 1000),
+    Goal(4, "CAV: likelihood, R msm ÷ engine", "panel", "likelihood", 8),
+    Goal(4, "CAV: hidden fit, R msm ÷ engine", "panel", "fit", 8),
+    Goal(5, "65,536 draws end to end ÷ the log-likelihood pass", "many", "ratio", 3, most=True),
+    Goal(5, "its peak memory, MB", "many", "peak", 1024, most=True),
+    Goal(6, "AMIS ÷ emcee, effective draws per second", "inference", "emcee", 100),
+    Goal(6, "AMIS ÷ NUTS, effective draws per second", "inference", "NUTS (numpyro)", 200),
+    Goal(7, "loading the kernel ÷ `import numpy`", "imports", "kernel", 0.25, most=True),
+    Goal(7, "imports of `escalation assess` ÷ `import numpy`", "imports", "assess", 3.5,
+         most=True, note="What it loads beside NumPy: SciPy, pydantic and ruamel.yaml."),
+    Goal(8, "largest error of a probability", "accuracy", "probability", 1e-9, most=True),
+    Goal(8, "largest error of a log-likelihood", "accuracy", "loglik", 1e-8, most=True),
+)  # fmt: skip
+
+
+def _sweep(*, quick: bool) -> Part:
+    """Tabulate what `benchmarks/sweep.py` measures, where it and what it needs are here."""
+    try:
+        from benchmarks import sweep
+    except ImportError as error:
+        return f"Not measured: {error}.", {}
+    if quick:
+        return "Left out of a quick run.", {}
+    rows = [*sweep.alone(), *sweep.workbench(), *sweep.rate(2_000)]
+    shown = [(what, f"{value:,.3g}", unit) for what, value, unit in rows]
+    return page.table(("", "measured", ""), shown), {}
+
+
+def _contest(*, quick: bool) -> Part:
+    found = engine.contest(quick=quick)
+    return found.text, found.numbers
+
+
+def _growth(*, quick: bool) -> Part:
+    return engine.growth(quick=quick).text, {}
+
+
+def _peers(*, quick: bool) -> Part:
+    found = peers.compare(quick=quick)
+    return found.text, found.numbers
+
+
+def _panel(*, quick: bool) -> Part:
+    found = panel.compare(quick=quick)
+    return found.text, found.numbers
+
+
+def _inference(*, quick: bool) -> Part:
+    found = inference.compare(quick=quick)
+    return found.text, found.numbers
+
+
+PARTS: dict[str, Callable[..., Part]] = {
+    "engine": _contest,
+    "growth": _growth,
+    "accuracy": accuracy.measure,
+    "peers": _peers,
+    "panel": _panel,
+    "inference": _inference,
+    "many": many.measure,
+    "imports": imports.measure,
+    "sweep": _sweep,
+}
+
+
+def machine(seconds: float, load: tuple[float, float], *, quick: bool) -> str:
+    """Name the machine, and say how it was measured."""
+    model, memory = platform.processor() or platform.machine(), 0.0
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        model = named[0] if named else model
+    if hasattr(os, "sysconf"):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            versions.append(f"{name} absent")
+    busy = (
+        "It was shared: other programs ran at the same time, so that ratios within rounds say "
+        "more than times, and least times stand beside medians."
+    )
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {model}, {os.cpu_count()} cores, {memory:.0f} GB, "
+        f"{platform.system()}, Python {platform.python_version()}; {', '.join(versions)}. "
+        f"Engine paths: {', '.join(filtering.PATHS)}; instruction sets of the kernel: "
+        f"{', '.join(VARIANTS) or 'none'}, the first in use. {seconds:,.0f} s in all. Processes "
+        f"waiting for a processor before and after (load average): {load[0]:.1f} and "
+        f"{load[1]:.1f}. "
+        + ("A quick run: few rounds, so that numbers are rough. " if quick else "")
+        + (busy if load[0] > 0.7 else "")
+        + "\n\nAll contestants run once in every round, one after the other, after a round that "
+        "does not count; a ratio is the median over rounds of the ratio within a round."
+    )
+
+
+def goals(numbers: dict[str, dict[str, float]]) -> str:
+    """Tabulate the goals: met, missed by how much, or not measured."""
+    rows = []
+    for goal in GOALS:
+        shown, verdict, note = goal.verdict(numbers)
+        sign = "≤" if goal.most else "≥"
+        rows.append((goal.number, goal.what, f"{sign} {goal.bound:g}", shown, verdict, note))
+    return page.table(("goal", "", "bound", "measured", "", "what stands in the way"), rows)
+
+
+def main() -> None:
+    """Run what is asked for, print it and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds; the page says so")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    asked = parser.parse_args()
+    if not AVAILABLE:
+        sys.exit("the kernel was not built: there is nothing to time without a C compiler")
+    begun, before = time.perf_counter(), os.getloadavg()[0]
+    numbers: dict[str, dict[str, float]] = {}
+    sections: dict[str, str] = {}
+    for name in asked.only:
+        print(f"… {name}", file=sys.stderr, flush=True)
+        sections[name], numbers[name] = PARTS[name](quick=asked.quick)
+        print(f"## {page.SECTIONS[name]}\n\n{sections[name]}\n", flush=True)
+    everything = set(asked.only) == set(PARTS)
+    seconds = time.perf_counter() - begun
+    if everything:
+        sections["goals"] = goals(numbers)
+        sections["machine"] = machine(seconds, (before, os.getloadavg()[0]), quick=asked.quick)
+    page.write(sections)
+    print(f"## Goals\n\n{goals(numbers)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The page of a report on paper: PDF with page numbers and tags for screen readers.
+
+It is made from the very page (`page.to_html`), so it cannot say anything else. What is folded
+away on the page, and what is drawn for telephones, is left out: it is in `report.html` and
+`result.json`. WeasyPrint lays it out; that needs Pango, which pip does not bring.
+(`docs/decisions/0007-paper-by-weasyprint.md`.)
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from escalation.errors import RunError
+
+HELP = (
+    "install Pango (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0; macOS: "
+    "brew install pango), or ask for --format html"
+)
+VARIANT = "pdf/ua-1"
+PAPER = Path(__file__).parent / "template/report/paper.css"
+_NARROW = re.compile(r'<div class="narrow" style="display:none">.*?</svg></div>', re.DOTALL)
+
+
+def to_pdf(html: str) -> bytes:
+    """Return the page as PDF.
+
+    Parameters
+    ----------
+    html : str
+        As `page.to_html` makes it.
+
+    Raises
+    ------
+    RunError
+        If WeasyPrint, or Pango that it needs, is not there.
+    """
+    weasyprint = _weasyprint()
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of CSS meant for screens
+    rules = PAPER.read_text(encoding="utf-8")
+    page = _NARROW.sub("", html).replace("</style>", f"{rules}</style>", 1)
+    # No protocol is allowed: a report is made of itself alone, and may not follow any address.
+    made = weasyprint.HTML(
+        string=page, url_fetcher=weasyprint.urls.URLFetcher(allowed_protocols=())
+    )
+    return bytes(made.write_pdf(pdf_variant=VARIANT))
+
+
+def _weasyprint() -> Any:  # noqa: ANN401 (it ships no types)
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:  # OSError: a library of the system is missing
+        reason = str(error).splitlines()[0]
+        raise RunError(f"no PDF was made ({reason}): {HELP}") from error
+    return weasyprint
