@@ -76,8 +76,8 @@ class Goal:
 
 
 BUSY = (
-    "Other programs kept the processors busy meanwhile (see the load below): the second thread "
-    "found no free one."
+    "The second thread needs a processor of its own: where the load below is above 1, other "
+    "programs had it, and this says little about the kernel."
 )
 GOALS = (
     Goal(1, "kernel, all outputs, one thread ÷ the limit of its own operations", "engine",

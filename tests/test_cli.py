@@ -138,6 +138,25 @@ def test_schema_is_written(tmp_path: Path) -> None:
     assert "latent" in schema["properties"]
 
 
+def test_the_committed_schema_is_the_one_written(tmp_path: Path, workspace: Path) -> None:
+    """Editors are pointed at `scenarios/scenario.schema.json`, and it is up to date."""
+    assert main(["schema", "--out", str(tmp_path / "schema.json")]) == 0
+    committed = workspace / "scenarios" / "scenario.schema.json"
+    assert (tmp_path / "schema.json").read_text(encoding="utf-8") == committed.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_thin_sampling_and_long_silence_are_said(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Few effective draws, and weeks for which nothing is coded, draw a caution."""
+    assert main(["assess", str(path), "--draws", "8", "--as-of", "2025-06-01"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Caution: only \d+ draws count", out)
+    assert "nothing is coded for the last 111 days" in out
+
+
 def test_assessing_imports_only_what_it_uses(path: Path) -> None:
     """No plotting, statistics, notebook or cluster library is loaded to assess a scenario."""
     code = (

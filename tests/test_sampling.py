@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import genpareto
 
+from escalation import sampling
+from escalation.errors import InvalidValueError
 from escalation.priors import hypercube, normal_score
 from escalation.sampling import (
     Proposal,
@@ -95,6 +97,25 @@ def test_tempering_recovers_a_known_posterior() -> None:
     assert evaluations % 1024 == 0
     assert np.abs(z.mean(axis=1) - problem.mean).max() < 0.2
     assert np.abs(np.cov(z) - problem.covariance).max() < 0.25
+
+
+def test_hopeless_evidence_ends_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the posterior is out of reach the sampler stops and says what to look for."""
+    monkeypatch.setattr(sampling, "STAGES", 2)
+    problem, z = Gaussian(1, 6.0), scores(64)
+    with pytest.raises(InvalidValueError, match="too far from what the assumptions expect"):
+        temper(z, problem.loglik(z), problem.loglik, np.random.default_rng(1))
+
+
+def test_half_of_the_draws_may_be_impossible() -> None:
+    """Draws with likelihood zero die out and do not stop the tempering."""
+
+    def loglik(x: Array) -> Array:
+        return np.where(x[0] > 1, -0.5 * (x[0] - 2) ** 2, -np.inf)
+
+    z = scores(512)
+    moved, _, _ = temper(z, loglik(z), loglik, np.random.default_rng(1))
+    assert moved[0].min() > 1
 
 
 def test_only_informed_coordinates_are_adapted() -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 HORIZON = re.compile(r"^\s*(\d+)\s*([dwy]?)\s*$")
 DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 INTERRUPTED = 130
+FEW = 100  # effective draws, below which the intervals are rough
+TRUSTED = 0.7  # largest Pareto k of weights to be trusted
+LONG_SILENCE = 30  # days without any report, after which a caution is due
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _count(error: InvalidInputError) -> str:
     problems = [each for each in error.problems if not each.warning]
-    return f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+    return _plural(len(problems), "problem")
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,11 +177,9 @@ def _check(options: argparse.Namespace) -> int:
     for problem in unique:
         print(problem)
     errors = [each for each in unique if options.strict or not each.warning]
-    warnings = len(unique) - len(errors)
-    if not errors:
-        print("no problems" + (f", {warnings} warnings" if warnings else ""), file=sys.stderr)
-    else:
-        print(f"{len(errors)} problems, {warnings} warnings", file=sys.stderr)
+    found = [_plural(len(errors), "problem") if errors else "no problems"]
+    found += [_plural(len(unique) - len(errors), "warning")] * (len(unique) > len(errors))
+    print(", ".join(found), file=sys.stderr)
     return 1 if errors else 0
 
 
@@ -288,7 +293,29 @@ def _footer(answer: Assessment) -> list[str]:
     return [
         "Intervals hold the central 90 %: what the assumptions leave open. * marks a target.",
         f"{drawn}, Pareto k {quality.pareto_k:.2f}, seed {answer.seed}.",
+        *(f"Caution: {each}." for each in cautions(answer)),
     ]
+
+
+def cautions(answer: Assessment) -> list[str]:
+    """What a reader should know before trusting the numbers: thin sampling, or long silence."""
+    quality, said = answer.diagnostics, []
+    if quality.ess < FEW:
+        said.append(f"only {quality.ess:.0f} draws count; give more with --draws")
+    if quality.pareto_k > TRUSTED:
+        said.append(
+            f"a few draws weigh too much (Pareto k {quality.pareto_k:.2f} is above {TRUSTED})"
+        )
+    reported = [
+        each.reported_on for each in answer.scenario.observations if each.known(answer.as_of)
+    ]
+    silent = (answer.as_of - max(reported, default=answer.scenario.start)).days
+    if silent > LONG_SILENCE and answer.plan.watch:
+        said.append(
+            f"nothing is coded for the last {silent} days, and that counts as silence of all that "
+            "is watched; if it was not looked for, take an earlier --as-of"
+        )
+    return said
 
 
 def summary(answer: Assessment) -> dict[str, object]:
@@ -319,4 +346,5 @@ def summary(answer: Assessment) -> dict[str, object]:
         "draws": quality.draws,
         "method": quality.method,
         "effective_sample_size": quality.ess,
+        "cautions": cautions(answer),
     }

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaln
 
+from escalation.errors import InvalidValueError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,6 +46,7 @@ FIT_SIZE = 400.0  # effective draws behind a fitted proposal
 SIGNIFICANT = 3.0  # standard errors by which an informed coordinate has moved or narrowed
 FEWEST_TAIL = 5
 MOVES = 6
+STAGES = 30  # tempers, each of which halves the effective draws
 ACCEPTANCE = 0.3
 
 
@@ -201,15 +204,22 @@ def temper(
     loglik : Array, shape (n,)
     evaluations : int
         Log-likelihoods computed.
+
+    Raises
+    ------
+    InvalidValueError
+        If the posterior is not reached in `STAGES` tempers.
     """
     at, step, evaluations, count = 0.0, 0.5, 0, z.shape[1]
-    while at < 1.0:
+    for _ in range(STAGES):
+        if at >= 1.0:
+            return z, loglik, evaluations
         finite = np.where(np.isfinite(loglik), loglik, -1e300)
 
         def size(to: float, finite: Array = finite, at: float = at) -> float:
             return effective_sample_size(normalise((to - at) * finite)[0])
 
-        to = largest_temper(size, count / 2, at)
+        to = largest_temper(size, np.isfinite(loglik).sum() / 2, at)
         weights = normalise((to - at) * finite)[0]
         reference = fit_weighted(z, weights)
         index = systematic(weights, rng)
@@ -218,7 +228,10 @@ def temper(
             z, loglik, accepted = _move(z, loglik, at, reference, step, log_likelihood, rng)
             evaluations += count
             step = float(np.clip(step * np.exp(accepted - ACCEPTANCE), 0.02, 0.95))
-    return z, loglik, evaluations
+    raise InvalidValueError(
+        f"the evidence is too far from what the assumptions expect ({STAGES} stages of sampling "
+        f"came {at:.1%} of the way); look for a wrong date, count or rate among the reports"
+    )
 
 
 def _move(
