@@ -37,7 +37,7 @@ test: $(DEV_STAMP) ## set up, then run the tests (TEST_ARGS go to pytest)
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
 
 lab: $(DEV_STAMP) ## set up, then open JupyterLab here (LAB_ARGS go to it)
-	$(BIN)/jupyter lab $(LAB_ARGS)
+	$(BIN)/escalation lab $(LAB_ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, layers, notebooks and locks
 	$(BIN)/ruff check

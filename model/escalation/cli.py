@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from escalation import __version__, cli_compare, cli_learning
+from escalation import __version__, cli_compare, cli_learning, cli_workbench
 from escalation.errors import EscalationError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_schema)
     cli_compare.add_commands(commands)
     cli_learning.add_commands(commands)
+    cli_workbench.add_commands(commands)
     return parser
 
 
@@ -93,6 +94,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check = commands.add_parser("check", help="find every problem in scenario files")
     check.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     check.add_argument("--strict", action="store_true", help="warnings count as problems")
+    check.add_argument("--watch", action="store_true", help="check again whenever a file changes")
     check.set_defaults(run=_check)
 
 
@@ -170,6 +172,12 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if options.watch:
+        return cli_workbench.watch(options.paths, lambda: _check_once(options))
+    return _check_once(options)
+
+
+def _check_once(options: argparse.Namespace) -> int:
     from escalation import scenario
 
     problems = [each for path in options.paths for each in scenario.check(path)]
