@@ -393,16 +393,8 @@ def test_what_is_unwise_is_a_warning(
 def test_a_single_report_that_decides_is_a_warning(tiny: Path) -> None:
     """A likelihood ratio over 100 is doubtful; a weak grade bounds it."""
     said = "shots_reported: a single report of it is a likelihood ratio of 105 between states"
-    edit(tiny / "observations.csv", (",3,,A1,", ",3,,A6,"))
     assert any(said in str(each) for each in scenario.check(tiny / "baseline.yaml"))
-    edit(tiny / "observations.csv", (",3,,A6,", ",3,,B3,"))
-    assert not any(
-        "likelihood ratio" in str(each) for each in scenario.check(tiny / "baseline.yaml")
-    )
-
-
-def test_a_confirmed_report_may_decide(tiny: Path) -> None:
-    """What other sources confirm is not a single report, and draws no warning."""
+    edit(tiny / "observations.csv", (",3,,A1,", ",3,,B3,"))
     assert not any(
         "likelihood ratio" in str(each) for each in scenario.check(tiny / "baseline.yaml")
     )

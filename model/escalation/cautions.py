@@ -5,8 +5,7 @@ and least, at the medians of the assumptions,
 
     L(k) = ρ λ_j(k) + (1 − ρ) mean_k λ_j,      ratio = max_k L / min_k L,
 
-with ρ the probability that the report is genuine, from the best grade seen of those that other
-sources do not confirm.
+with ρ the probability that the report is genuine, from the best grade seen.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from escalation.tree import Findings
 
 MAX_LIKELIHOOD_RATIO = 100.0
-CONFIRMED = "1"  # by other sources: more than a single report
 
 
 def warn(scenario: Scenario, findings: Findings) -> None:
@@ -34,8 +32,6 @@ def warn(scenario: Scenario, findings: Findings) -> None:
     medians = {name: median(each.prior) for name, each in scenario.assumptions.items()}
     genuine: dict[str, float] = {}
     for each in scenario.observations:
-        if each.information_grade == CONFIRMED:
-            continue
         best = max(genuine.get(each.indicator, 0.0), _genuine(scenario, each, medians))
         genuine[each.indicator] = best
     for indicator in scenario.indicators.values():
