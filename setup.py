@@ -19,9 +19,9 @@ class BuildKernel(build_ext):
 setup(
     ext_modules=[
         Extension(
-            "escalation._kernel",
-            ["model/escalation/_kernel.c"],
-            depends=["model/escalation/_kernel.h"],
+            "escalation.maths._kernel",
+            ["model/escalation/maths/_kernel.c"],
+            depends=["model/escalation/maths/_kernel.h"],
             # Multiplications join additions whatever standard CFLAGS ask for, and rows of lanes
             # stay in registers (made into memcpy they go through memory, and stall).
             extra_compile_args=["-O3", "-ffp-contract=fast", "-fno-tree-loop-distribute-patterns"],

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import numpy as np
 from benchmarks.page import table
 
-from escalation import filtering
+from escalation.maths import filtering
 
 
 def measure(*, quick: bool) -> tuple[str, dict[str, float]]:

@@ -25,7 +25,8 @@ from benchmarks.page import table, write
 
 from calibration import Calibration, calibrate, excess, uniformity
 from cases import load_case
-from escalation import filtering, posterior
+from escalation.engine import posterior
+from escalation.maths import filtering
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,14 +11,14 @@ from benchmarks.page import table
 from benchmarks.timing import Taken, interleaved, operation, processor, ratio, wall
 from benchmarks.workload import Size, operations, twin, workload
 
-from escalation import compiled, recursions
+from escalation.maths import compiled, recursions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from escalation.filtering import Batch, Inference, Questions
+    from escalation.maths.filtering import Batch, Inference, Questions
 
     Array = NDArray[np.float64]
 

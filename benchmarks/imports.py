@@ -17,13 +17,13 @@ NUMPY = CLOCK + "import numpy; print(clock() - begun)"
 KERNEL = (
     "import json, sys, time; clock = time.process_time; import numpy;"
     "import importlib.machinery as m, importlib.util as u;"
-    "l = m.ExtensionFileLoader('escalation._kernel', sys.argv[1]); begun = clock();"
-    "s = u.spec_from_loader('escalation._kernel', l); k = u.module_from_spec(s);"
+    "l = m.ExtensionFileLoader('escalation.maths._kernel', sys.argv[1]); begun = clock();"
+    "s = u.spec_from_loader('escalation.maths._kernel', l); k = u.module_from_spec(s);"
     "l.exec_module(k); print(clock() - begun)"
 )
 # All modules that the command loads, in the order in which their imports began.
 LOADED = (
-    "import sys; from escalation.cli import main; "
+    "import sys; from escalation.cli.main import main; "
     "main(['assess', sys.argv[1], '--draws', '16', '--json']); "
     "print('\\n' + ' '.join(n for n in sys.modules if n != '__main__'))"
 )
@@ -52,7 +52,7 @@ def measure(*, quick: bool) -> tuple[str, dict[str, float]]:
     names = fresh(LOADED, str(CASE)).splitlines()[-1]
     works = {"numpy": (NUMPY,), "assess": (ASSESS, names)}
     try:
-        from escalation import _kernel
+        from escalation.maths import _kernel
 
         works["kernel"] = (KERNEL, str(_kernel.__file__))
     except ImportError:

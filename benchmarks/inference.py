@@ -22,10 +22,10 @@ from benchmarks.page import table
 from benchmarks.peers import exponential
 from benchmarks.workload import SEED, Size, moves
 
-from escalation.ctmc import Chain
-from escalation.filtering import Batch, Evidence, Questions, log_likelihood
-from escalation.priors import hypercube, normal_score
-from escalation.sampling import Sample, adapt, effective_sample_size, normalise
+from escalation.maths.ctmc import Chain
+from escalation.maths.filtering import Batch, Evidence, Questions, log_likelihood
+from escalation.maths.priors import hypercube, normal_score
+from escalation.maths.sampling import Sample, adapt, effective_sample_size, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,8 @@ import numpy as np
 from benchmarks.inference import CHUNK, Problem
 from benchmarks.workload import SEED
 
-from escalation.filtering import infer
-from escalation.sampling import normalise, systematic
+from escalation.maths.filtering import infer
+from escalation.maths.sampling import normalise, systematic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,8 +27,8 @@ from benchmarks.timing import interleaved, wall
 from scipy.linalg import expm
 from scipy.optimize import minimize
 
-from escalation.ctmc import Chain
-from escalation.filtering import Batch, Evidence, log_likelihood
+from escalation.maths.ctmc import Chain
+from escalation.maths.filtering import Batch, Evidence, log_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,9 +23,9 @@ from benchmarks.timing import interleaved, processor, ratio
 from benchmarks.workload import SEED, Size, workload
 from scipy.linalg import expm
 
-from escalation import compiled
-from escalation.ctmc import Chain
-from escalation.filtering import Batch, Evidence, Questions
+from escalation.maths import compiled
+from escalation.maths.ctmc import Chain
+from escalation.maths.filtering import Batch, Evidence, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import accuracy, engine, imports, inference, many, page, panel, peers
 
-from escalation import filtering
-from escalation.compiled import AVAILABLE, VARIANTS
+from escalation.maths import filtering
+from escalation.maths.compiled import AVAILABLE, VARIANTS
 
 Part = tuple[str, dict[str, float]]
 PACKAGES = (

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.designs import latin, read_range
-from escalation.runners import runner
-from escalation.scenario import load
-from escalation.sweep import evaluate, prepare
-from escalation.sweep_store import run_sweep
+from escalation.engine.runners import runner
+from escalation.reading.scenario import load
+from escalation.sweeping.designs import latin, read_range
+from escalation.sweeping.store import run_sweep
+from escalation.sweeping.sweep import evaluate, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from escalation.sweep import Job
+    from escalation.sweeping.sweep import Job
 
 Row = tuple[str, float, str]
 
@@ -71,8 +71,8 @@ def alone(variants: int = 512, samples: int = 32, some: int = 8) -> list[Row]:
     """Compare blocks with each variant by itself: shared draws, and from its own prior."""
     from dataclasses import replace
 
-    from escalation.assessment import assess
-    from escalation.priors import Fixed
+    from escalation.engine.assessment import assess
+    from escalation.maths.priors import Fixed
 
     job = job_of(variants, samples)
     begun = time.perf_counter()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import expm
 
-from escalation.ctmc import PART_REACH, RESOLUTION, Chain, terms_table
-from escalation.filtering import Batch, Evidence, Questions
+from escalation.maths.ctmc import PART_REACH, RESOLUTION, Chain, terms_table
+from escalation.maths.filtering import Batch, Evidence, Questions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import chi2
 
-from escalation.compiler import batch
-from escalation.filtering import log_likelihood
-from escalation.layout import plan
-from escalation.posterior import Scores, infer_assumptions
+from escalation.engine.compiler import batch
+from escalation.engine.layout import plan
+from escalation.engine.posterior import Scores, infer_assumptions
+from escalation.maths.filtering import log_likelihood
 from simulate import simulate
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
     Array = NDArray[np.float64]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from escalation import scenario
+from escalation.reading import scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
 COLUMNS = (
     "id,indicator,occurred_on,reported_on,until,count,probability,grade,"

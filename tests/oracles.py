@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm, logm
 
-from escalation import filtering
-from escalation.ctmc import Chain
-from escalation.filtering import Batch, Evidence, Inference, Likelihood, Questions
+from escalation.maths import filtering
+from escalation.maths.ctmc import Chain
+from escalation.maths.filtering import Batch, Evidence, Inference, Likelihood, Questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

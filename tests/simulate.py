@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.case import Location, Observation, Scenario
-from escalation.compiler import batch, rate
-from escalation.layout import Plan, plan
+from escalation.engine.compiler import batch, rate
+from escalation.engine.layout import Plan, plan
+from escalation.reading.case import Location, Observation, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ import pytest
 from scipy.linalg import expm
 
 from cases import load_case, row
-from escalation.assessment import Assessment, assess
+from escalation.engine.assessment import Assessment, assess
+from escalation.engine.posterior import Scores
 from escalation.errors import ImpossibleEvidenceError
-from escalation.posterior import Scores
 
 if TYPE_CHECKING:
     from pathlib import Path

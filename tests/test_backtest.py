@@ -7,8 +7,8 @@ import numpy as np
 import papermill
 import pytest
 
-from escalation import backtest_page
-from escalation.backtest import (
+from escalation.history import backtest_page
+from escalation.history.backtest import (
     BASE,
     FORECASTERS,
     HORIZONS,
@@ -19,7 +19,7 @@ from escalation.backtest import (
     questions,
     split_cases,
 )
-from escalation.histories import Event, History, group
+from escalation.history.histories import Event, History, group
 from test_learning import simulate, truth
 
 DAY = date(2000, 1, 1)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from escalation import reference_rules, scenario
-from escalation.base_rates import Climb, Count, Landmark, Selection, climb, landmark
 from escalation.errors import InvalidInputError, InvalidValueError
-from escalation.histories import Event, History, group
+from escalation.history import reference_rules
+from escalation.history.base_rates import Climb, Count, Landmark, Selection, climb, landmark
+from escalation.history.histories import Event, History, group
+from escalation.reading import scenario
 
 UNTIL = date(2000, 12, 31)
 

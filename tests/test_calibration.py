@@ -9,7 +9,8 @@ import pytest
 
 from calibration import calibrate, excess, uniformity
 from cases import load_case
-from escalation import filtering, posterior
+from escalation.engine import posterior
+from escalation.maths import filtering
 
 if TYPE_CHECKING:
     from pathlib import Path

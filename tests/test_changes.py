@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cases import load_case, row
-from escalation.assessment import Assessment, assess
-from escalation.changes import Changed, Part, changed
+from escalation.engine.assessment import Assessment, assess
 from escalation.errors import InvalidValueError
+from escalation.explaining.changes import Changed, Part, changed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

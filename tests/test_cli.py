@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cases import row, write_case
-from escalation import __version__, filtering, scenario
-from escalation.assessment import assess
-from escalation.cli import main
+from escalation import __version__
+from escalation.cli.main import main
+from escalation.engine.assessment import assess
+from escalation.maths import filtering
+from escalation.reading import scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +162,7 @@ def test_thin_sampling_and_long_silence_are_said(
 def test_assessing_imports_only_what_it_uses(path: Path) -> None:
     """No plotting, statistics, notebook or cluster library is loaded to assess a scenario."""
     code = (
-        "import sys; from escalation.cli import main; "
+        "import sys; from escalation.cli.main import main; "
         f"main(['assess', {str(path)!r}, '--draws', '16', '--json']); "
         "print('\\n' + ' '.join(sys.modules))"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from escalation.cli_learning import REFERENCE, add_commands
+from escalation.cli.learning import REFERENCE, add_commands
 from escalation.errors import RunError
 
 

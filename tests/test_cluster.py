@@ -1,4 +1,4 @@
-"""What working on a cluster promises (see `escalation.runners`): a real scheduler, two workers."""
+"""What working on a cluster promises (`engine.runners`): a real scheduler, two workers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ import pytest
 import escalation
 from cases import load_case, row
 from chores import die, divide, pause
-from escalation import runners
-from escalation.compare import compare
-from escalation.designs import grid, read_range
+from escalation.comparing.compare import compare
+from escalation.engine import runners
+from escalation.engine.runners import Cluster, runner
+from escalation.engine.shared_draws import on_runner
 from escalation.errors import RunError
-from escalation.runners import Cluster, runner
-from escalation.shared_draws import on_runner
-from escalation.sweep import Job, prepare
-from escalation.sweep_store import run_sweep
+from escalation.sweeping.designs import grid, read_range
+from escalation.sweeping.store import run_sweep
+from escalation.sweeping.sweep import Job, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
 pytest.importorskip("distributed")
 
@@ -212,7 +212,7 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_versions_are_refused(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers of other versions, whose numbers may differ in the last bits, are refused."""
-    monkeypatch.setattr("escalation.filtering.PATH", "other")
+    monkeypatch.setattr("escalation.maths.filtering.PATH", "other")
     with (
         pytest.raises(RunError, match=r"worker tcp://.* install the same"),
         runner(cluster.address),

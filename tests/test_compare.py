@@ -1,4 +1,4 @@
-"""What comparisons promise (see `escalation.compare`)."""
+"""What comparisons promise (see `escalation.comparing.compare`)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import load_case, row
-from escalation.assessment import assess
-from escalation.compare import EXPLAINED_DRAWS, Comparison, compare
-from escalation.differences import NOTHING, between, changes, differences
+from escalation.comparing.compare import EXPLAINED_DRAWS, Comparison, compare
+from escalation.comparing.differences import NOTHING, between, changes, differences
+from escalation.comparing.switching import coalitions, explain_gap, shapley
+from escalation.engine.assessment import assess
+from escalation.engine.layout import plan
+from escalation.engine.outcomes import outcomes, weighted_quantile
+from escalation.engine.posterior import Scores
+from escalation.engine.shared_draws import SharedDraws, couple, here, ratio_error, share, union
 from escalation.errors import ImpossibleEvidenceError, InvalidValueError
-from escalation.layout import plan
-from escalation.outcomes import outcomes, weighted_quantile
-from escalation.posterior import Scores
-from escalation.shared_draws import SharedDraws, couple, here, ratio_error, share, union
-from escalation.switching import coalitions, explain_gap, shapley
 
 if TYPE_CHECKING:
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
 
 class Make(Protocol):

@@ -11,11 +11,11 @@ import nbformat
 import pytest
 
 from cases import row, write_case
-from escalation.cli_compare import add_commands
-from escalation.compare import compare
-from escalation.compare_report import run_comparison
+from escalation.cli.compare import add_commands
+from escalation.comparing.compare import compare
+from escalation.comparing.report import run_comparison
 from escalation.errors import EscalationError, InvalidInputError
-from escalation.scenario import load
+from escalation.reading.scenario import load
 
 if TYPE_CHECKING:
     from pathlib import Path

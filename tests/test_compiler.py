@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import load_case, row
-from escalation.compiler import batch, worth
-from escalation.filtering import Batch, log_likelihood
-from escalation.layout import Plan, plan
-from escalation.posterior import Scores
+from escalation.engine.compiler import batch, worth
+from escalation.engine.layout import Plan, plan
+from escalation.engine.posterior import Scores
+from escalation.maths.filtering import Batch, log_likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

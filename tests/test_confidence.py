@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cases import load_case, row
-from escalation.assessment import Assessment, Estimate, assess
-from escalation.confidence import Criterion, Verdict, confidence, level, sentence
+from escalation.engine.assessment import Assessment, Estimate, assess
 from escalation.errors import InvalidValueError
-from escalation.words import WORDS
+from escalation.explaining.confidence import Criterion, Verdict, confidence, level, sentence
+from escalation.maths.words import WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from escalation import crises_page, scenario
-from escalation.crises import BASE, FORECASTERS, OTHERS, read_replay, replay
-from escalation.scoring import read_resolutions
+from escalation.history import crises_page
+from escalation.history.crises import BASE, FORECASTERS, OTHERS, read_replay, replay
+from escalation.history.scoring import read_resolutions
+from escalation.reading import scenario
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios/history"
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/baseline.yaml"))

@@ -1,4 +1,4 @@
-"""Promises of `escalation.ctmc`."""
+"""Promises of `escalation.maths.ctmc`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy.linalg import expm
 from scipy.stats import poisson
 
 import oracles
-from escalation.ctmc import (
+from escalation.maths.ctmc import (
     PART_REACH,
     RESOLUTION,
     TOLERANCE,

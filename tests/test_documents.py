@@ -1,4 +1,4 @@
-"""Promises of `escalation.documents` and `escalation.tree`."""
+"""Promises of `escalation.reading.documents` and `escalation.reading.tree`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation.case import Location
-from escalation.documents import Workspace, parse, read, read_text
 from escalation.errors import InvalidValueError
-from escalation.tree import (
+from escalation.reading.case import Location
+from escalation.reading.documents import Workspace, parse, read, read_text
+from escalation.reading.tree import (
     MAX_PROBLEMS,
     NOWHERE,
     Branch,
@@ -334,8 +334,8 @@ HOSTILE = """
 import resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000))
 from pathlib import Path
-from escalation.documents import read
-from escalation.tree import Findings
+from escalation.reading.documents import read
+from escalation.reading.tree import Findings
 for path in sorted(Path(sys.argv[1]).iterdir()):
     findings = Findings()
     begun = time.process_time()

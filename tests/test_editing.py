@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from escalation import coding, editing, roundtrip, rows, scenario
-from escalation.edits import Edits, History, from_json
 from escalation.errors import EscalationError, InvalidInputError, InvalidValueError
+from escalation.lab import coding, editing, roundtrip, rows
+from escalation.lab.edits import Edits, History, from_json
+from escalation.reading import scenario
 
 FIGHT = "latent.intent.moves.bargain -> fight.rate"
 CROWDS = "latent.mood.moves.calm -> angry.rate"

@@ -1,4 +1,4 @@
-"""Promises of `escalation.editors`."""
+"""Promises of `escalation.reading.editors`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from escalation import scenario
-from escalation.documents import read
-from escalation.tree import Findings, plain
+from escalation.reading import scenario
+from escalation.reading.documents import read
+from escalation.reading.tree import Findings, plain
 from tiny_case import TINY, copy_of_tiny, edit
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from cases import load_case, row
-from escalation.assessment import Assessment, assess
+from escalation.engine.assessment import Assessment, assess
 from escalation.errors import InvalidValueError
-from escalation.explain import moved, rests_on
+from escalation.explaining.explain import moved, rests_on
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
 ROWS = (
     row("threat-1", "threat", "2025-01-10", grade="B2"),

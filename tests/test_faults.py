@@ -1,4 +1,4 @@
-"""Promises of `escalation.shape`, `parts`, `rates`, `settings` and `cautions`: what they find."""
+"""Promises of `reading.shape`, `parts`, `rates`, `settings` and `cautions`: what they find."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from escalation import scenario
 from escalation.errors import InvalidInputError
+from escalation.reading import scenario
 from tiny_case import copy_of_tiny, edit, place_of_fault, wrong
 
 

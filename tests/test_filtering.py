@@ -1,4 +1,4 @@
-"""Promises of `escalation.filtering`, each kept by every path behind it."""
+"""Promises of `escalation.maths.filtering`, each kept by every path behind it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles
-from escalation import filtering
-from escalation.filtering import Evidence, Questions
+from escalation.maths import filtering
+from escalation.maths.filtering import Evidence, Questions
 from oracles import Size, every_path, every_state, infer, log_likelihood, random_batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from escalation.ctmc import Chain
-    from escalation.filtering import Batch, Inference
+    from escalation.maths.ctmc import Chain
+    from escalation.maths.filtering import Batch, Inference
 
     Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Promises of `escalation.grammar`."""
+"""Promises of `escalation.reading.grammar`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation import scenario
-from escalation.case import Role
 from escalation.errors import InvalidValueError
+from escalation.reading import scenario
+from escalation.reading.case import Role
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escalation.errors import InvalidValueError
-from escalation.histories import MISSING, Event, fill, group
+from escalation.history.histories import MISSING, Event, fill, group
 
 
 @given(

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from escalation import importing, observations
 from escalation.errors import InvalidInputError
-from escalation.histories import Event
-from escalation.importing import Mapping, rows
-from escalation.tree import Findings
+from escalation.history import importing
+from escalation.history.histories import Event
+from escalation.history.importing import Mapping, rows
+from escalation.reading import observations
+from escalation.reading.tree import Findings
 
 ACTS = [
     Event("a", 1, date(2018, 6, 1), actor="USA", target="IRN", action="1384", source="one"),

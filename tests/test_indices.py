@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from escalation.indices import first_order, nodes_around, noise, total_index
-from escalation.priors import from_normal_score, hypercube
+from escalation.maths.indices import first_order, nodes_around, noise, total_index
+from escalation.maths.priors import from_normal_score, hypercube
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

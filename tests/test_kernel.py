@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from escalation import compiled, filtering
-from escalation.filtering import Evidence
+from escalation.maths import compiled, filtering
+from escalation.maths.filtering import Evidence
 from oracles import Size, chain_of, every_path, every_state, infer, log_likelihood, random_batch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from escalation.filtering import Batch, Inference, Questions
+    from escalation.maths.filtering import Batch, Inference, Questions
 
     Array = NDArray[np.float64]
 
@@ -329,7 +329,7 @@ def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-ABSENT = "import sys; sys.modules['escalation._kernel'] = None\n"
+ABSENT = "import sys; sys.modules['escalation.maths._kernel'] = None\n"
 
 
 @pytest.mark.skipif(
@@ -345,15 +345,16 @@ def test_where_there_is_a_compiler_there_is_a_kernel() -> None:
 
 def test_without_the_extension_numpy_serves() -> None:
     """Where the extension is absent the import succeeds, and the NumPy path is the one in use."""
-    shown = python(f"{ABSENT}from escalation import filtering as f; print(f.PATHS, f.PATH)")
+    shown = python(f"{ABSENT}from escalation.maths import filtering as f; print(f.PATHS, f.PATH)")
     assert shown.stdout.split() == ["('numpy',)", "numpy"], shown.stderr
 
 
 def test_a_path_asked_for_by_name_is_used_or_refused() -> None:
     """ESCALATION_PATH chooses; what is not here is an error of the package, with a way out."""
     program = (
-        "from escalation import errors, filtering as f; import numpy as np\n"
-        "from escalation.ctmc import Chain\n"
+        "from escalation import errors; from escalation.maths import filtering as f\n"
+        "import numpy as np\n"
+        "from escalation.maths.ctmc import Chain\n"
         "chain = Chain.constant([0], [1], [[0.5]], 2)\n"
         "batch = f.Batch(np.ones((2, 1)) / 2, chain, f.Evidence.none(1), np.ones(1, np.int32))\n"
         "try: print(f.PATH, f.log_likelihood(batch).loglik[0] == 0)\n"
@@ -373,7 +374,7 @@ def test_many_draws_need_little_memory() -> None:
         "sys.path.insert(0, 'tests')\n"
         "from dataclasses import replace\n"
         "from oracles import Size, random_batch\n"
-        "from escalation import filtering\n"
+        "from escalation.maths import filtering\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "size = Size(states=24, members=65536, days=60, horizon=0, events=20, fastest=0.3)\n"
         "batch = random_batch(1, size)\n"

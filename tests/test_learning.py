@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from escalation import learned, learning, scenario
 from escalation.errors import InvalidInputError
-from escalation.histories import Event, History, group
-from escalation.learning import NAMES, PRIORS, Fit, model, values
-from escalation.timelines import LEVEL, MARKS, Timelines, timelines
+from escalation.history import learned, learning
+from escalation.history.histories import Event, History, group
+from escalation.history.learning import NAMES, PRIORS, Fit, model, values
+from escalation.history.timelines import LEVEL, MARKS, Timelines, timelines
+from escalation.reading import scenario
 
 DAY = date(1900, 1, 1)
 END = date(2000, 1, 1)

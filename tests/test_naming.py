@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from escalation import naming, scenario
-from escalation.case import Scenario
+from escalation.reading import naming, scenario
+from escalation.reading.case import Scenario
 
 
 @pytest.fixture(scope="module")

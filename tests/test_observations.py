@@ -1,4 +1,4 @@
-"""Promises of `escalation.observations`."""
+"""Promises of `escalation.reading.observations`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation.observations import COLUMNS, MAX_ROWS, Rows, parse, read
-from escalation.tree import Findings
+from escalation.reading.observations import COLUMNS, MAX_ROWS, Rows, parse, read
+from escalation.reading.tree import Findings
 
 FILE = Path("observations.csv")
 HEADER = ",".join(COLUMNS) + "\n"

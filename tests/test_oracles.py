@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from escalation.filtering import Batch, Inference
+    from escalation.maths.filtering import Batch, Inference
 
     Array = NDArray[np.float64]
 

@@ -18,14 +18,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from escalation import plots, scenario
-from escalation.assessment import Assessment, assess
+from escalation import plots
+from escalation.engine.assessment import Assessment, assess
 from escalation.errors import InvalidValueError
 from escalation.plots.reasons import waterfall
 from escalation.plots.reliability import Counted
 from escalation.plots.style import DARK, LIGHT, NARROW, WIDE, dark_of_light, ramp, spread
 from escalation.plots.svg import svg
-from escalation.reasons import Reasons, reasons
+from escalation.reading import scenario
+from escalation.reporting.reasons import Reasons, reasons
 
 # The plots of an assessment; those of other results are tested with them.
 NAMES = ["assumptions", "evidence", "highest", "ladder", "latent", "now", "reach", "timeline"]

@@ -1,4 +1,4 @@
-"""Promises of `escalation.priors`."""
+"""Promises of `escalation.maths.priors`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from escalation import priors
 from escalation.errors import InvalidValueError
+from escalation.maths import priors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from escalation import scenario
-from escalation.provenance import git_state, inputs, inputs_digest
+from escalation.reading import scenario
+from escalation.reporting.provenance import git_state, inputs, inputs_digest
 
 AS_OF = date(2030, 3, 1)
 

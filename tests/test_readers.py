@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from escalation.errors import InvalidInputError, InvalidValueError
-from escalation.histories import MISSING, group
-from escalation.readers import FORMATS, GDELT_COLUMNS, cameo_level, parse, read
+from escalation.history.histories import MISSING, group
+from escalation.history.readers import FORMATS, GDELT_COLUMNS, cameo_level, parse, read
 
 MIE = "micnum,eventnum,ccode1,ccode2,stmon,stday,styear,endmon,endday,endyear,sidea1,action,hostlev"
 

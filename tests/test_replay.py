@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cases import load_case, row
-from escalation.compiler import batch
-from escalation.filtering import log_likelihood
-from escalation.layout import plan
-from escalation.posterior import Scores
-from escalation.replay import effects_in_order, replay, stages
+from escalation.engine.compiler import batch
+from escalation.engine.layout import plan
+from escalation.engine.posterior import Scores
+from escalation.explaining.replay import effects_in_order, replay, stages
+from escalation.maths.filtering import log_likelihood
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,21 +21,22 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from escalation import execution, reasons_tables, scenario
-from escalation.assessment import Assessment, assess
-from escalation.earlier import earlier
+from escalation.engine.assessment import Assessment, assess
 from escalation.errors import ImpossibleEvidenceError, InvalidInputError, RunError
-from escalation.pdf import to_pdf
-from escalation.provenance import file_digest
-from escalation.reasons import reasons
-from escalation.record import COLUMNS
-from escalation.report import ReportRun, run_report
-from escalation.words import percent, say
+from escalation.maths.words import percent, say
+from escalation.reading import scenario
+from escalation.reporting import execution, reasons_tables
+from escalation.reporting.earlier import earlier
+from escalation.reporting.pdf import to_pdf
+from escalation.reporting.provenance import file_digest
+from escalation.reporting.reasons import reasons
+from escalation.reporting.record import COLUMNS
+from escalation.reporting.report import ReportRun, run_report
 
 T = TypeVar("T")
 DRAWS = 96
 BASELINE = "scenarios/tiny/baseline.yaml"
-RUN = "from escalation import notebook\n"
+RUN = "from escalation.reporting import notebook\n"
 ASSESS = "run = notebook.begin(scenario, as_of=as_of, draws=draws, seed=seed)\nnotebook.save(run)"
 PARAMETERS = 'scenario = ""\nas_of = ""\ndraws = 96\nseed = 1\nout = ""'
 
@@ -511,7 +512,7 @@ def test_killed_run_changes_nothing_and_the_next_repairs(used: Path) -> None:
 def start(desk: Path, notebook: Path) -> "subprocess.Popen[str]":
     """Start making a report in a process of its own."""
     code = (
-        "import sys; from escalation.report import run_report; "
+        "import sys; from escalation.reporting.report import run_report; "
         f"run = run_report(sys.argv[1], out=sys.argv[2], notebook=sys.argv[3], draws={DRAWS}); "
         "print(run.fresh)"
     )

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import genpareto
 
-from escalation import sampling
 from escalation.errors import InvalidValueError
-from escalation.priors import hypercube, normal_score
-from escalation.sampling import (
+from escalation.maths import sampling
+from escalation.maths.priors import hypercube, normal_score
+from escalation.maths.sampling import (
     Proposal,
     Sample,
     adapt,

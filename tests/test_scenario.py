@@ -1,4 +1,4 @@
-"""Promises of `escalation.scenario`, `assembly` and `register`."""
+"""Promises of `escalation.reading.scenario`, `assembly` and `register`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from escalation import scenario
 from escalation.errors import InvalidInputError
-from escalation.priors import Distribution, Fixed, LogitNormal, LogNormal, Prior
+from escalation.maths.priors import Distribution, Fixed, LogitNormal, LogNormal, Prior
+from escalation.reading import scenario
 from tiny_case import TINY, copy_of_tiny, edit, wrong
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from escalation.errors import InvalidInputError
-from escalation.scoreboard import archived, happened, of_runs, page, table
-from escalation.scoring import (
+from escalation.history.scoreboard import archived, happened, of_runs, page, table
+from escalation.history.scoring import (
     Forecast,
     ResolutionFile,
     parse_forecasts,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cases import load_case, row, write_case
-from escalation import scenario
-from escalation.assessment import Assessment, assess
+from escalation.engine.assessment import Assessment, assess
 from escalation.errors import InvalidValueError
-from escalation.sensitivity import break_even, screen, sobol, tornado
+from escalation.explaining.sensitivity import break_even, screen, sobol, tornado
+from escalation.reading import scenario
 
 if TYPE_CHECKING:
     from pathlib import Path

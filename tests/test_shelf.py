@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from escalation.errors import RunError
-from escalation.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs
+from escalation.reporting.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs
 
 KEY = "0123456789abcdef"
 

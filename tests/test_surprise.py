@@ -10,17 +10,17 @@ import pytest
 
 import oracles
 from cases import load_case, row
-from escalation.assessment import assess
-from escalation.compiler import batch
-from escalation.surprise import surprise
-from escalation.weighing import intensity
+from escalation.engine.assessment import assess
+from escalation.engine.compiler import batch
+from escalation.explaining.surprise import surprise
+from escalation.explaining.weighing import intensity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from escalation.assessment import Assessment
+    from escalation.engine.assessment import Assessment
 
     Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""What sweeps and scenario discovery promise (see `escalation.sweep`, `escalation.discovery`)."""
+"""What sweeps and scenario discovery promise (`escalation.sweeping`)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import load_case, row
-from escalation.designs import Design, Range, grid, latin, read_range
-from escalation.discovery import discover
+from escalation.engine.outcomes import outcomes, weighted_quantile
+from escalation.engine.posterior import Scores
+from escalation.engine.runners import Here, Processes, Result, Shared, Task, runner
 from escalation.errors import InvalidInputError, InvalidValueError
-from escalation.outcomes import outcomes, weighted_quantile
-from escalation.posterior import Scores
-from escalation.runners import Here, Processes, Result, Shared, Task, runner
-from escalation.sampling import normalise
-from escalation.sweep import Job, evaluate, join, prepare
-from escalation.sweep_store import read_sweep, run_sweep
-from escalation.sweep_words import regions, spread
+from escalation.maths.sampling import normalise
+from escalation.sweeping.designs import Design, Range, grid, latin, read_range
+from escalation.sweeping.discovery import discover
+from escalation.sweeping.store import read_sweep, run_sweep
+from escalation.sweeping.sweep import Job, evaluate, join, prepare
+from escalation.sweeping.words import regions, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from escalation.case import Scenario
+    from escalation.reading.case import Scenario
 
 ROWS = (
     row("fleet-1", "fleet", "2025-01-20"),
@@ -218,7 +218,7 @@ class Stopping:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of four variants."""
-    monkeypatch.setattr("escalation.sweep.BLOCK_DRAWS", 128)
+    monkeypatch.setattr("escalation.sweeping.sweep.BLOCK_DRAWS", 128)
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from escalation import scenario, tables
-from escalation.assessment import Assessment, Estimate, assess
-from escalation.case import Alert
-from escalation.markup import Fragment, tag, text
-from escalation.record import interval_text
-from escalation.words import percent, say, say_interval
+from escalation.engine.assessment import Assessment, Estimate, assess
+from escalation.maths.words import percent, say, say_interval
+from escalation.reading import scenario
+from escalation.reading.case import Alert
+from escalation.reporting import tables
+from escalation.reporting.markup import Fragment, tag, text
+from escalation.reporting.record import interval_text
 
 EVERY = ("masthead", "headline", "when", "rungs", "assumptions", "fixed", "observations",
          "diagnostics")  # fmt: skip

@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from escalation.histories import Event, group
-from escalation.timelines import MARKS, Timelines, timelines
+from escalation.history.histories import Event, group
+from escalation.history.timelines import MARKS, Timelines, timelines
 
 DAY = date(2000, 1, 1)
 END = date(2010, 1, 1)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from escalation import scenario
-from escalation.case import Scenario
-from escalation.documents import read
 from escalation.errors import InvalidInputError
-from escalation.tree import Findings, plain
+from escalation.reading import scenario
+from escalation.reading.case import Scenario
+from escalation.reading.documents import read
+from escalation.reading.tree import Findings, plain
 from tiny_case import TINY, copy_of_tiny, wrong
 
 

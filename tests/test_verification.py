@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from escalation.verification import (
+from escalation.history.verification import (
     FLOOR,
     Bootstrap,
     brier,

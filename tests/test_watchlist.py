@@ -9,12 +9,12 @@ import pytest
 
 import oracles
 from cases import load_case, row
-from escalation.assessment import Assessment, assess
-from escalation.compiler import batch
+from escalation.engine.assessment import Assessment, assess
+from escalation.engine.compiler import batch
 from escalation.errors import InvalidValueError
-from escalation.filtering import log_likelihood
-from escalation.watchlist import Watch, information, watchlist
-from escalation.weighing import intensity
+from escalation.explaining.watchlist import Watch, information, watchlist
+from escalation.explaining.weighing import intensity
+from escalation.maths.filtering import log_likelihood
 
 if TYPE_CHECKING:
     from pathlib import Path

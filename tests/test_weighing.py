@@ -10,11 +10,11 @@ import pytest
 from scipy.linalg import expm
 
 from cases import load_case, row
-from escalation.assessment import assess
-from escalation.ctmc import Chain
+from escalation.engine.assessment import assess
+from escalation.engine.layout import plan
 from escalation.errors import InvalidValueError
-from escalation.layout import plan
-from escalation.weighing import aim, arrival, draw_common, jump, log_odds
+from escalation.explaining.weighing import aim, arrival, draw_common, jump, log_odds
+from escalation.maths.ctmc import Chain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Promises of `escalation.words`."""
+"""Promises of `escalation.maths.words`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation import words
 from escalation.errors import InvalidValueError
+from escalation.maths import words
 
 if TYPE_CHECKING:
-    from escalation.words import Table
+    from escalation.maths.words import Table
 
 TABLES: tuple[Table, ...] = ("icd203", "phia")
 PROBABILITIES = st.floats(0, 1)

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from escalation import cli_workbench, scenario
-from escalation.assessment import assess
-from escalation.coding_sheet import CodingSheet
-from escalation.controls import control, scale
-from escalation.desk import Desk
+from escalation.cli import workbench as cli_workbench
+from escalation.engine.assessment import assess
 from escalation.errors import InvalidValueError
-from escalation.new_case import start_case
-from escalation.words import percent
-from escalation.workbench import Refresher, Workbench
+from escalation.lab.coding_sheet import CodingSheet
+from escalation.lab.controls import control, scale
+from escalation.lab.desk import Desk
+from escalation.lab.new_case import start_case
+from escalation.lab.workbench import Refresher, Workbench
+from escalation.maths.words import percent
+from escalation.reading import scenario
 
 FIGHT = "latent.intent.moves.bargain -> fight.rate"
 
@@ -179,7 +180,7 @@ def test_watching_checks_after_each_change(case: Path, monkeypatch: pytest.Monke
         return 7
 
     sleeps = iter((lambda: None, lambda: case.write_text(case.read_text() + "\n# more\n")))
-    monkeypatch.setattr("escalation.cli_workbench.time.sleep", lambda _: next(sleeps)())
+    monkeypatch.setattr("escalation.cli.workbench.time.sleep", lambda _: next(sleeps)())
     assert cli_workbench.watch([case], check, rounds=3) == 7
     assert len(calls) == 2
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from escalation import scenario
 from escalation.errors import InvalidInputError
+from escalation.reading import scenario
 
 TINY = Path(__file__).parent / "data" / "tiny"
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from escalation.errors import InvalidValueError
-from escalation.markup import EMPTY, Fragment, clean, tag
 from escalation.plots.style import NARROW, WIDE, root, style
 from escalation.plots.svg import svg
+from escalation.reporting.markup import EMPTY, Fragment, clean, tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

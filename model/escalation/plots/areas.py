@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.naming import short_labels
+from escalation.maths.words import percent
 from escalation.plots.style import (
     SIZE,
     frame,
@@ -19,14 +19,14 @@ from escalation.plots.style import (
     wrap,
     write,
 )
-from escalation.words import percent
+from escalation.reading.naming import short_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from escalation.assessment import Band
-    from escalation.case import Factor, State
+    from escalation.engine.assessment import Band
+    from escalation.reading.case import Factor, State
 
     Array = NDArray[np.float64]
 

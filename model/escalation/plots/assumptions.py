@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.naming import ARROW, in_words, unit, value_text
+from escalation.maths.priors import normal_score
 from escalation.plots.style import (
     SMALL,
     canvas,
@@ -22,14 +22,14 @@ from escalation.plots.style import (
     wrap,
     write,
 )
-from escalation.priors import normal_score
-from escalation.record import movement
+from escalation.reading.naming import ARROW, in_words, unit, value_text
+from escalation.reporting.record import movement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from escalation.assessment import Assessment
+    from escalation.engine.assessment import Assessment
 
     Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.assessment import HIGH, LOW
-from escalation.compare_record import MINUS, interval, label, points
-from escalation.naming import short_day, state_of
-from escalation.outcomes import weighted_quantile
+from escalation.comparing.record import MINUS, interval, label, points
+from escalation.engine.assessment import HIGH, LOW
+from escalation.engine.outcomes import weighted_quantile
+from escalation.maths.words import percent
 from escalation.plots.style import (
     SMALL,
     canvas,
@@ -24,7 +24,7 @@ from escalation.plots.style import (
     wrap,
     write,
 )
-from escalation.words import percent
+from escalation.reading.naming import short_day, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from escalation.assessment import Estimate
-    from escalation.compare import Comparison
+    from escalation.comparing.compare import Comparison
+    from escalation.engine.assessment import Estimate
     from escalation.plots.style import Palette
 
     Array = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.naming import day, factor_of, short_labels, words
+from escalation.maths.words import percent
 from escalation.plots.areas import name_ends, stack
 from escalation.plots.style import (
     SMALL,
@@ -21,13 +21,13 @@ from escalation.plots.style import (
     split,
     write,
 )
-from escalation.words import percent
+from escalation.reading.naming import day, factor_of, short_labels, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from escalation.assessment import Assessment
-    from escalation.case import Observation
+    from escalation.engine.assessment import Assessment
+    from escalation.reading.case import Observation
 
 ROW, COMPACT_ROW, PANEL = 0.2, 0.34, 1.75  # inches: a category, the same when narrow, a factor
 GOOD = "AB"  # sources whose reports are drawn full

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.naming import day, state_of
+from escalation.maths.words import percent
 from escalation.plots.areas import name_ends, stack
 from escalation.plots.style import (
     SMALL,
@@ -29,8 +29,8 @@ from escalation.plots.style import (
     wrap,
     write,
 )
-from escalation.record import interval_text
-from escalation.words import percent
+from escalation.reading.naming import day, state_of
+from escalation.reporting.record import interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from escalation.assessment import Assessment, Estimate
-    from escalation.case import State
+    from escalation.engine.assessment import Assessment, Estimate
+    from escalation.reading.case import State
 
     Array = NDArray[np.float64]
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from escalation.naming import DASH, in_words, report_label, short_day, state_of, value_text, words
+from escalation.maths.words import percent, signed
 from escalation.plots.rows import NARROW_TIP, TIP, Rows, direction, log_odds, log_odds_axis
 from escalation.plots.style import SMALL, percent_axis
-from escalation.words import percent
+from escalation.reading.naming import (
+    DASH,
+    in_words,
+    report_label,
+    short_day,
+    state_of,
+    value_text,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from escalation.explain import Contribution, Without
-    from escalation.reasons import Reasons
-    from escalation.sensitivity import Bar
-    from escalation.watchlist import Watch
+    from escalation.explaining.explain import Contribution, Without
+    from escalation.explaining.sensitivity import Bar
+    from escalation.explaining.watchlist import Watch
+    from escalation.reporting.reasons import Reasons
 
 MOST = 10
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -94,12 +102,6 @@ def _part(why: Reasons, each: Contribution) -> str:
             return "What was watched for and did not come"
         case _:
             return report_label(why.assessment.scenario, each.report)
-
-
-def signed(jump: float) -> str:
-    """`+0.31`, with a true minus."""
-    text = f"{jump:+.2f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def plot_rests(why: Reasons, ax: Axes | None = None, most: int = MOST) -> Axes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betaincinv
 
+from escalation.maths.words import percent
 from escalation.plots.style import SMALL, canvas, compact, frame, percent_axis, write
-from escalation.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from escalation.maths.words import percent
 from escalation.plots.style import SMALL, canvas, compact, frame, margin, palette, wrap, write
-from escalation.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,8 +33,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from escalation.errors import InvalidValueError
-from escalation.markup import clean
-from escalation.naming import short_day, short_month
+from escalation.reading.naming import short_day, short_month
+from escalation.reporting.markup import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.transforms import Transform
 
-    from escalation.case import Factor
+    from escalation.reading.case import Factor
 
 WIDE, NARROW = 7.2, 3.5  # inches; a page column, a telephone
 COMPACT = 5.0  # inches; plots narrower than this are rearranged

@@ -10,17 +10,17 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import NullLocator
 
 from escalation.errors import InvalidValueError
+from escalation.maths.words import percent
 from escalation.plots.style import SMALL, canvas, compact, frame, margin, palette, wrap, write
-from escalation.sweep_words import about, found_for, label, value
-from escalation.words import percent
+from escalation.sweeping.words import about, found_for, label, value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from escalation.designs import Range
     from escalation.plots.style import Palette
-    from escalation.sweep_store import Sweep
+    from escalation.sweeping.designs import Range
+    from escalation.sweeping.store import Sweep
 
     Array = NDArray[np.float64]
 

@@ -1,0 +1,326 @@
+"""The layout of a case: everything the engine needs that no assumption's value changes.
+
+Which joint states and moves there are, on which day which report conditions, what is watched
+for how long, which effect began when. A report conditions on the day the thing happened (a
+scheduled thing: on the day it was announced) but is known only from `reported_on` on: a plan as
+of a day holds nothing that had not been reported by then. (`docs/model.md`, sections 1 and 3.)
+
+Joint states are numbered k = 0…K−1 with the ladder, the last factor, fastest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from escalation.errors import InvalidValueError
+from escalation.maths.filtering import Questions
+from escalation.maths.priors import distribution
+from escalation.reading.case import Assumption, RateSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from escalation.reading.case import Factor, Indicator, Move, Observation, Scenario
+
+    Index = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The joint state space of a scenario's factors, in their order, the last fastest."""
+
+    factors: tuple[Factor, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each factor."""
+        return tuple(len(factor.states) for factor in self.factors)
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return int(np.prod(self.shape))
+
+    def values(self, factor: str) -> Index:
+        """Value of a factor in each joint state, shape (K,)."""
+        names = [each.name for each in self.factors]
+        grid = np.indices(self.shape).reshape(len(self.shape), -1)
+        return np.asarray(grid[names.index(factor)], dtype=np.int32)
+
+    def ids(self, factor: str) -> tuple[str, ...]:
+        """Ids of a factor's values."""
+        return next(
+            tuple(state.id for state in each.states) for each in self.factors if each.name == factor
+        )
+
+    def combinations(self, factors: Sequence[str]) -> tuple[Index, list[dict[str, str]]]:
+        """Combinations of some factors' values.
+
+        Returns
+        -------
+        of_state : int32, shape (K,)
+            Which combination each joint state has.
+        combinations : list of dict
+            Factor name → state id, for each combination.
+        """
+        of_state = np.zeros(self.size, dtype=np.int32)
+        for factor in factors:
+            of_state = of_state * len(self.ids(factor)) + self.values(factor)
+        choices = product(*(self.ids(factor) for factor in factors))
+        return of_state.astype(np.int32), [
+            dict(zip(factors, choice, strict=True)) for choice in choices
+        ]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An indicator's intensity: a row for each combination of the factors that matter."""
+
+    of_state: Index  # (K,) → row
+    rows: tuple[dict[str, str], ...]  # factor → state id
+    spec: RateSpec
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """One observation as the filter meets it.
+
+    Attributes
+    ----------
+    observation : Observation
+    days : tuple of int
+        Days on which it conditions.
+    echo : int
+        Its place in its echo group, from 1.
+    ratio_only : bool
+        Whether only ratios between states count (not watched when it came, or an echo).
+    """
+
+    observation: Observation
+    days: tuple[int, ...]
+    echo: int
+    ratio_only: bool
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """When a thing with an effect happened, or is due: first and last day, from the start."""
+
+    observation: Observation
+    first: int
+    last: int
+
+    @property
+    def in_force(self) -> str:
+        """Name of the assumption on which it depends whether it took place."""
+        return f"observations.{self.observation.id}.in_force"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scenario as of a day, ready for draws; see the module's text.
+
+    Attributes
+    ----------
+    history, horizon : int
+        T and H, in days.
+    assumptions : Mapping[str, Assumption]
+        Those of the scenario, and for each occurrence of an effect the uniform number that
+        decides whether it took place.
+    events : tuple of Conditioning
+        In the order of `filtering` events: event e is of `events[event_of[e]]`.
+    """
+
+    scenario: Scenario
+    as_of: date
+    history: int
+    horizon: int
+    space: Space
+    assumptions: Mapping[str, Assumption]
+    move_specs: tuple[tuple[Factor, Move], ...]
+    seen: Mapping[str, Seen]
+    watch: Mapping[str, int]  # indicator → days watched, from day 0
+    conditioning: tuple[Conditioning, ...]
+    event_of: Index  # (E,) → index into conditioning
+    event_day: Index  # (E,)
+    occurrences: Mapping[str, tuple[Occurrence, ...]]
+
+    @property
+    def questions(self) -> Questions:
+        """Marginals of every factor, and first passages to each rung and off-ramp."""
+        offsets = np.cumsum([0, *self.space.shape[:-1]])
+        marginal = [
+            self.space.values(factor.name) + offset
+            for factor, offset in zip(self.space.factors, offsets, strict=True)
+        ]
+        return Questions(
+            self.horizon,
+            np.array(marginal, dtype=np.int32),
+            np.array([self.reached(state) for state in self.reach], dtype=bool),
+        )
+
+    @property
+    def reach(self) -> tuple[str, ...]:
+        """Rungs above the lowest, and off-ramps: what can be reached."""
+        scenario = self.scenario
+        return tuple(state.id for state in (*scenario.rungs[1:], *scenario.off_ramps))
+
+    def reached(self, state: str) -> NDArray[np.bool_]:
+        """Joint states at or above a rung, or in an off-ramp: shape (K,)."""
+        value = self.space.values(self.scenario.ladder.name)
+        index = self.space.ids(self.scenario.ladder.name).index(state)
+        rungs = len(self.scenario.rungs)
+        return (value == index) if index >= rungs else (value >= index) & (value < rungs)
+
+
+def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = None) -> Plan:
+    """Lay out a scenario as of a day.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    as_of : date, optional
+        Only what had been reported by then, and not withdrawn, is used; the scenario's own
+        as-of date by default.
+    horizon : int, optional
+        Days of forecast; the scenario's own by default.
+
+    Raises
+    ------
+    InvalidValueError
+        If the as-of date is before the start of the scenario, or the horizon not positive.
+    """
+    day, ahead = as_of or scenario.as_of, scenario.horizon if horizon is None else horizon
+    if day < scenario.start:
+        message = f"as-of date {day} is before the scenario starts ({scenario.start})"
+        raise InvalidValueError(message)
+    if ahead < 1:
+        message = f"the horizon must be at least one day (got {ahead})"
+        raise InvalidValueError(message)
+    history = (day - scenario.start).days
+    known = sorted(
+        (each for each in scenario.observations if each.known(day)),
+        key=lambda each: (each.reported_on, each.id),
+    )
+    watch = _watched(scenario, known, history)
+    conditioning = _conditioning(scenario, known, watch)
+    events = sorted((day, index) for index, each in enumerate(conditioning) for day in each.days)
+    space = Space(scenario.factors)
+    used = {each.observation.indicator for each in conditioning} | set(watch)
+    occurrences = _occurrences(scenario, known)
+    return Plan(
+        scenario,
+        day,
+        history,
+        ahead,
+        space,
+        _with_occurrences(scenario, occurrences),
+        tuple((factor, move) for factor in scenario.factors for move in factor.moves),
+        {name: _seen(space, scenario.indicators[name]) for name in sorted(used)},
+        watch,
+        conditioning,
+        np.array([index for _, index in events], dtype=np.int32),
+        np.array([day for day, _ in events], dtype=np.int32),
+        occurrences,
+    )
+
+
+def _seen(space: Space, indicator: Indicator) -> Seen:
+    of_state, choices = space.combinations(tuple(indicator.seen.tables))
+    return Seen(of_state, tuple(choices), indicator.seen)
+
+
+def _day(scenario: Scenario, when: date) -> int:
+    return (when - scenario.start).days
+
+
+def _condition_days(scenario: Scenario, each: Observation) -> tuple[int, ...]:
+    """Days on which an observation conditions: when it happened, or when it was announced."""
+    first = _day(scenario, min(each.occurred_on, each.reported_on))
+    last = first if each.until is None else _day(scenario, each.until)
+    return tuple(range(first, last + 1))
+
+
+def _watched(scenario: Scenario, known: list[Observation], history: int) -> dict[str, int]:
+    """Days from the start during which each watched indicator's silence counts."""
+    watch = {}
+    for indicator in scenario.indicators.values():
+        if indicator.watched:
+            end = max(history - indicator.lag, 0)
+            if indicator.once:
+                first = [
+                    _condition_days(scenario, each)[0]
+                    for each in known
+                    if each.indicator == indicator.name
+                ]
+                end = max(min([end, *first]), 0)
+            watch[indicator.name] = end
+    return watch
+
+
+def _conditioning(
+    scenario: Scenario, known: list[Observation], watch: Mapping[str, int]
+) -> tuple[Conditioning, ...]:
+    """What the filter meets, in order of reporting."""
+    echoes: dict[tuple[str, str], int] = {}
+    seen: set[str] = set()
+    met = []
+    for each in known:
+        days = _condition_days(scenario, each)
+        if days[0] < 0:
+            continue
+        group = (each.echo_group or f"\0{each.id}", each.indicator)
+        echoes[group] = echo = echoes.get(group, 0) + 1
+        once = scenario.indicators[each.indicator].once and each.indicator in seen
+        seen.add(each.indicator)
+        watched = days[0] <= watch.get(each.indicator, -1)  # else its silence does not count
+        ratio_only = not watched or once or echo > 1
+        met.append(Conditioning(each, days, echo, ratio_only))
+    return tuple(met)
+
+
+def _occurrences(scenario: Scenario, known: list[Observation]) -> dict[str, tuple[Occurrence, ...]]:
+    """Occurrences of things with an effect, by indicator; an echo is not another occurrence."""
+    found: dict[str, list[Occurrence]] = {}
+    groups: set[tuple[str, str]] = set()
+    for each in known:
+        group = (each.echo_group, each.indicator)
+        if scenario.indicators[each.indicator].effect is None or (
+            each.echo_group and group in groups
+        ):
+            continue
+        groups.add(group)
+        first = _day(scenario, each.occurred_on)
+        last = first if each.until is None else _day(scenario, each.until)
+        found.setdefault(each.indicator, []).append(Occurrence(each, first, last))
+    return {name: tuple(each) for name, each in found.items()}
+
+
+def _with_occurrences(
+    scenario: Scenario, occurrences: Mapping[str, tuple[Occurrence, ...]]
+) -> dict[str, Assumption]:
+    """Return the scenario's assumptions, and a uniform number for each occurrence."""
+    uniform = distribution("uniform", {})
+    extra = {
+        each.in_force: Assumption(
+            each.in_force,
+            uniform,
+            "weight",
+            1.0,
+            "uniform",
+            "Decides whether the thing reported took place: it did where this is below the "
+            "probability given, or that the report is genuine.",
+            each.observation.source,
+            each.observation.location,
+        )
+        for group in occurrences.values()
+        for each in group
+    }
+    return {**scenario.assumptions, **extra}

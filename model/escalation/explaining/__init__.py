@@ -1,0 +1,1 @@
+"""Why the answer is what it is, and what would change it."""

@@ -1,0 +1,1 @@
+"""Past crises: base rates, learning, backtests, and the record that is scored."""

@@ -1,0 +1,1 @@
+"""Editing in JupyterLab, with the answer moving."""

@@ -1,0 +1,1 @@
+"""Mathematics: arrays in, arrays out. Nothing here has heard of a scenario."""

@@ -1,0 +1,217 @@
+"""The compiled path of `filtering`: hands the arrays of a batch to the extension `_kernel`.
+
+The kernel does what `recursions` does, for 16 batch members at a time in the lanes of vector
+registers, on as many threads as there are processors: it runs without the interpreter's lock,
+each thread on its own members, in working memory that it uses again for the next ones. The bits
+of a member depend neither on the thread nor on its neighbours. Which instruction set serves is
+decided when it is loaded. The kernel checks shapes, types and indices before it touches them.
+
+Where the extension was not built, `AVAILABLE` is False and `recursions` serves.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from escalation.maths.batches import Batch, Inference, Likelihood, Questions
+from escalation.maths.ctmc import terms_table
+from escalation.maths.steps import forecast_steps, history_steps
+
+try:
+    from escalation.maths._kernel import LANES, MOST_DAYS, VARIANTS, problem, run
+except ImportError:  # not built: no compiler
+    LANES, MOST_DAYS, VARIANTS = 1, 1, ()
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from escalation.maths.ctmc import Chain
+
+    Array = NDArray[np.float64]
+    Index = NDArray[np.int32]
+
+__all__ = [
+    "AVAILABLE",
+    "VARIANTS",
+    "Prepared",
+    "infer",
+    "log_likelihood",
+    "prepare",
+    "prepare_arrays",
+    "problem",
+    "run",
+]
+
+AVAILABLE = bool(VARIANTS)
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch made ready for the kernel, and the arrays that it writes to."""
+
+    problem: object
+    size: int
+    likelihood: Likelihood
+    outputs: tuple[Array, Array, Array, Array]  # filtered, smoothed, forecast, passage
+
+    def run(self, *, threads: int = 0, chunk: int = CHUNK, variant: str = "") -> float:
+        """Compute, and return the floating-point operations needed.
+
+        Parameters
+        ----------
+        threads : int
+            0: as many as there are processors.
+        chunk : int
+            Members that a thread takes at a time, at most.
+        variant : str
+            Instruction set, one of `VARIANTS`; by default the best here.
+        """
+        workers = threads or _processors()
+        share = -(-self.size // workers)
+        step = max(LANES, min(chunk, share) // LANES * LANES)
+        begins = range(0, self.size, step)
+
+        def one(begin: int) -> float:
+            end = min(begin + step, self.size)
+            return run(self.problem, begin, end, variant or VARIANTS[0])
+
+        if workers == 1 or len(begins) == 1:
+            return sum(map(one, begins))
+        with ThreadPoolExecutor(workers) as pool:
+            return sum(pool.map(one, begins))
+
+
+def log_likelihood(batch: Batch) -> Likelihood:
+    """Forward filter only."""
+    prepared = prepare(batch, None)
+    prepared.run()
+    return prepared.likelihood
+
+
+def infer(batch: Batch, questions: Questions) -> Inference:
+    """Filter, smooth, forecast and first passages."""
+    prepared = prepare(batch, questions)
+    prepared.run()
+    return Inference(prepared.likelihood, *prepared.outputs)
+
+
+def prepare(batch: Batch, questions: Questions | None) -> Prepared:
+    """Make a batch ready; without questions, for log-likelihoods only."""
+    arrays, likelihood, outputs = prepare_arrays(batch, questions)
+    checked = problem(arrays, batch.chain.diameter, questions is not None)
+    return Prepared(checked, batch.size, likelihood, outputs)
+
+
+def prepare_arrays(
+    batch: Batch, questions: Questions | None
+) -> tuple[tuple[NDArray[Any], ...], Likelihood, tuple[Array, Array, Array, Array]]:
+    """All arrays of a batch in the kernel's order, and those among them that it writes to."""
+    keep = questions is not None
+    states, size = batch.chain.states, batch.size
+    asked = questions or Questions(0, _empty(0, states), np.zeros((0, states), dtype=bool))
+    past = history_steps(batch, MOST_DAYS if keep else None)
+    ahead = forecast_steps(batch, asked.horizon, MOST_DAYS)
+    likelihood = Likelihood(
+        np.zeros(size),
+        np.zeros((len(batch.evidence.event_day), size)),
+        np.zeros(size, dtype=np.int32),
+        np.zeros((states, size)),
+    )
+    outputs = _outputs(batch, asked, keep=keep)
+    arrays = (
+        *_inputs(batch),
+        past,
+        ahead,
+        terms_table(lossless=False),
+        terms_table(lossless=True),
+        *_rows(asked),
+        _whole(asked.passage),
+        *_edges(batch.chain, asked.passage),
+        likelihood.loglik,
+        likelihood.increment,
+        likelihood.impossible,
+        likelihood.filtered,
+        *outputs,
+    )
+    return arrays, likelihood, outputs
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _outputs(
+    batch: Batch, questions: Questions, *, keep: bool
+) -> tuple[Array, Array, Array, Array]:
+    if not keep:
+        none = np.zeros((0, 0, 0))
+        return none, none, none, none
+    past, ahead = int(batch.days.max(initial=0)) + 1, questions.horizon + 1
+    rows, sets, size = questions.rows, len(questions.passage), batch.size
+    return (
+        np.empty((past, rows, size)),
+        np.empty((past, rows, size)),
+        np.empty((ahead, rows, size)),
+        np.empty((ahead, sets, size)),
+    )
+
+
+def _real(array: NDArray[Any]) -> Array:
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _whole(array: NDArray[Any]) -> Index:
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _empty(*shape: int) -> Index:
+    return np.zeros(shape, dtype=np.int32)
+
+
+def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
+    chain, evidence = batch.chain, batch.evidence
+    none = np.zeros((0, chain.states, 1))
+    width = max(evidence.event_day.shape[1], evidence.event_table.shape[1])
+    events = (len(evidence.event_day), width)
+    return (
+        _real(batch.start),
+        _real(chain.rates),
+        _whole(chain.modulator),
+        _real(chain.multipliers),
+        _whole(chain.segment),
+        _real(evidence.killing) if evidence.killing.size else none,
+        _whole(evidence.killing_segment),
+        _whole(np.broadcast_to(evidence.event_day, events)),
+        _whole(np.broadcast_to(evidence.event_table, events)),
+        _whole(evidence.table) if evidence.table.size else _empty(0, chain.states),
+        _real(evidence.likelihood),
+        _real(evidence.log_scale),
+        _whole(batch.days),
+    )
+
+
+def _rows(questions: Questions) -> tuple[Index, Index]:
+    """The states of each marginal row, as offsets and a list."""
+    states = np.tile(np.arange(questions.marginal.shape[1]), len(questions.marginal))
+    rows = questions.marginal.ravel()
+    counts = np.bincount(rows, minlength=questions.rows)
+    return _whole(np.append(0, np.cumsum(counts))), _whole(states[np.argsort(rows, kind="stable")])
+
+
+def _edges(chain: Chain, sets: NDArray[np.bool_]) -> tuple[Index, Index, Index, Index]:
+    """The chain's edges forward, backward and outside each set, one after the other."""
+    graphs = [chain.forward, chain.backward, *(chain.outside(inside) for inside in sets)]
+    return (
+        _whole(np.array([graph.states for graph in graphs])),
+        _whole(np.concatenate([graph.first for graph in graphs])),
+        _whole(np.concatenate([graph.rate for graph in graphs])),
+        _whole(np.concatenate([graph.source for graph in graphs])),
+    )

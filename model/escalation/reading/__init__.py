@@ -1,0 +1,1 @@
+"""From an analyst's files to a frozen case, or to errors with file and line."""

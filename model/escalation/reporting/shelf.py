@@ -1,0 +1,170 @@
+"""Where reports stand: finished runs are never touched, and what is linked is always whole.
+
+    reports/venezuela-baseline/
+      2025-11-22 -> runs/2025-11-22-3f9c0a51d2e4       a symbolic link, replaced in one step
+      runs/2025-11-22-3f9c0a51d2e4/                    named by the digest of its inputs
+      runs/.building-x1y2/                             a run under way, or killed
+      failed/2025-11-22-3f9c0a51d2e4/                  the notebook with its error
+
+A run is built aside, renamed, and only then linked. Whenever it is killed, the link shows the
+run before it; the next one, under the lock that the killed one lost, sweeps up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from escalation.errors import RunError
+from escalation.reporting.provenance import file_digest
+
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows: two runners at once are not kept apart there
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = "manifest.json"
+COMPLETE = "complete"
+_BUILDING = ".building-"
+_KEY = 12  # hexadecimal digits of a digest that stand in a folder's name
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The folder of one scenario's reports.
+
+    Attributes
+    ----------
+    folder : Path
+    as_of : str
+        ISO date of the run at hand.
+    key : str
+        Digest of its inputs.
+    """
+
+    folder: Path
+    as_of: str
+    key: str
+
+    @property
+    def link(self) -> Path:
+        """Where the run is found by people."""
+        return self.folder / self.as_of
+
+    @property
+    def name(self) -> str:
+        """Name of the run's own folder."""
+        return f"{self.as_of}-{self.key[:_KEY]}"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs."""
+        return self.folder / "runs"
+
+    @property
+    def failed(self) -> Path:
+        """Where the remains of a failed run are kept."""
+        return self.folder / "failed" / self.name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runners of this scenario out; a lock ends with its process."""
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise RunError(f"{self.folder} cannot be written: {error.strerror}") from error
+        with file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def find(self) -> dict[str, Any] | None:
+        """Return the manifest of a finished run of these inputs, linked; None if there is none."""
+        manifest = intact(self.link, self.key)
+        if manifest is not None:
+            return manifest
+        for run in sorted(self.runs.glob(f"{self.name}*"), reverse=True):
+            manifest = intact(run, self.key)
+            if manifest is not None:
+                self._point(run)
+                return manifest
+        return None
+
+    def before(self) -> Path | None:
+        """Return the last finished run of other inputs, as of this day or an earlier one."""
+        found = []
+        for run in self.runs.glob("*"):
+            try:
+                manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+                when, key = manifest["as_of"], manifest["inputs_digest"]
+                if key != self.key and when <= self.as_of and intact(run, key) is not None:
+                    found.append((when, manifest["started"], run))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return max(found)[-1] if found else None
+
+    def build(self) -> Path:
+        """Return a new folder to build a run in, and remove what killed runs left."""
+        for leftover in self.runs.glob(f"{_BUILDING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self.runs))
+
+    def publish(self, building: Path) -> None:
+        """Make a built run a finished one, and link it."""
+        building.chmod(0o755)
+        target = self.runs / self.name
+        count = 1
+        while target.exists():  # the same inputs, made again: keep both
+            count += 1
+            target = self.runs / f"{self.name}-{count}"
+        building.rename(target)
+        self._point(target)
+
+    def keep_failed(self, building: Path) -> Path:
+        """Keep the remains of a failed run in place of those of an earlier one."""
+        if self.failed.exists():
+            shutil.rmtree(self.failed)
+        self.failed.parent.mkdir(exist_ok=True)
+        building.chmod(0o755)
+        building.rename(self.failed)
+        return self.failed
+
+    def forget_failed(self) -> None:
+        """Remove the remains of a failed run of the same inputs."""
+        shutil.rmtree(self.failed, ignore_errors=True)
+
+    def _point(self, run: Path) -> None:
+        if self.link.is_dir() and not self.link.is_symlink():  # copied here by hand
+            self.link.rename(Path(tempfile.mkdtemp(prefix=f"{self.as_of}-copy-", dir=self.runs)))
+        fresh = self.folder / f".{self.as_of}-{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(run.relative_to(self.folder))
+        fresh.replace(self.link)
+
+
+def intact(run: Path, key: str) -> dict[str, Any] | None:
+    """Return the manifest of a run if it is of these inputs and every file is as it was made."""
+    try:
+        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["status"] != COMPLETE or manifest["inputs_digest"] != key:
+            return None
+        same = all(file_digest(run / name) == value for name, value in manifest["outputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if same else None
+
+
+def outputs(run: Path) -> dict[str, str]:
+    """Digest of every file of a run, by its name."""
+    files = (path for path in run.iterdir() if path.is_file() and path.name != MANIFEST)
+    return {path.name: file_digest(path) for path in sorted(files)}

@@ -1,0 +1,1 @@
+"""Thousands of variants of one scenario, and the regions that matter."""
