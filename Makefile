@@ -71,9 +71,9 @@ UV_COMPILE = env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 lock: ## write requirements/*.lock from pyproject.toml (LOCK_ARGS=--upgrade: newest versions)
 	@[ -x .venv-lock/bin/uv ] || { $(PYTHON) -m venv --clear .venv-lock && \
 		.venv-lock/bin/python -m pip install -qq --disable-pip-version-check uv; }
-	$(UV_COMPILE) --extra build --output-file requirements/run.lock pyproject.toml >/dev/null
-	$(UV_COMPILE) --extra dev --constraints requirements/run.lock \
-		--output-file requirements/dev.lock pyproject.toml >/dev/null
+	$(UV_COMPILE) --extra dev --output-file requirements/dev.lock pyproject.toml >/dev/null
+	$(UV_COMPILE) --extra build --constraints requirements/dev.lock \
+		--output-file requirements/run.lock pyproject.toml >/dev/null
 	$(UV_COMPILE) --extra bench --constraints requirements/dev.lock \
 		--output-file requirements/bench.lock pyproject.toml >/dev/null
 
