@@ -23,7 +23,10 @@ SECTIONS = {
     "many": "65,536 draws",
     "imports": "Cold start",
     "sweep": "Sweeps",
+    "load": "A morning's batch",
+    "drag": "From a drag to the changed picture",
     "calibration": "Simulation-based calibration at full size",
+    "calibration_numpy": "The same on the NumPy path",
 }
 
 

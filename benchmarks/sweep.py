@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.engine.runners import runner
+from escalation.reading.ranges import read_range
 from escalation.reading.scenario import load
-from escalation.sweeping.designs import latin, read_range
+from escalation.sweeping.designs import latin
 from escalation.sweeping.store import run_sweep
 from escalation.sweeping.sweep import evaluate, prepare
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.engine.compiler import batch, rate
+from escalation.engine.compiler import batch
 from escalation.engine.layout import Plan, plan
+from escalation.engine.recipes import Recipe
 from escalation.reading.case import Location, Observation, Scenario
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _intensities(layout: Plan, draw: Mapping[str, Array], seen: set[str]) -> dic
     for indicator in layout.scenario.indicators.values():
         if indicator.watched and not (indicator.once and indicator.name in seen):
             of_state, at = layout.space.combinations(tuple(indicator.seen.tables))
-            rows = [rate(indicator.seen, each, draw, layout.assumptions)[0] for each in at]
-            found[indicator.name] = np.array(rows)[of_state]
+            recipe = Recipe.of([(indicator.seen, each) for each in at])
+            found[indicator.name] = recipe.rates(draw, layout.assumptions)[of_state, 0]
     return found
 
 

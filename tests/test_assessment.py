@@ -10,7 +10,8 @@ from scipy.linalg import expm
 
 from cases import load_case, row
 from escalation.engine.assessment import Assessment, assess
-from escalation.engine.posterior import Scores
+from escalation.engine.layout import plan
+from escalation.engine.posterior import Scores, infer_assumptions
 from escalation.errors import ImpossibleEvidenceError
 
 if TYPE_CHECKING:
@@ -178,3 +179,17 @@ def test_even_odds_come_on_the_first_day_at_one_half(answer: Assessment) -> None
     assert curve[day] >= 0.5
     assert day == 0 or curve[day - 1] < 0.5
     assert answer.time_to("deal", 0.99) is None
+
+
+def test_reports_that_contradict_an_assumption_name_it(tmp_path: Path) -> None:
+    """Evidence that puts an assumption beyond all belief ends with its place, not with a number."""
+    rows = [
+        row(f"r{day}", "shots", f"2025-02-{day:02d}", count="4", grade="A1") for day in range(1, 25)
+    ]
+    case = load_case(tmp_path, rows)
+    with pytest.raises(ImpossibleEvidenceError) as error:
+        infer_assumptions(plan(case), 512, 1)
+    place, said = str(error.value).split(": ", 1)
+    assert place.startswith(str(case.path.parent))
+    assert said.startswith("the reports contradict this assumption: with them indicators.shots.")
+    assert "where '2 to 4' was assumed; look for a wrong date or count" in said

@@ -14,13 +14,14 @@ from escalation.history.backtest import (
     HORIZONS,
     LANDMARKS,
     MODEL,
+    WATCH,
     Backtest,
     backtest,
     questions,
     split_cases,
 )
 from escalation.history.histories import Event, History, group
-from test_learning import simulate, truth
+from escalation.history.recovery import simulate, truth
 
 DAY = date(2000, 1, 1)
 SPLIT = date(2003, 1, 1)
@@ -41,7 +42,7 @@ def shifted(history: History, days: int) -> History:
 def result() -> Backtest:
     """A backtest on histories simulated from the model that forecasts them."""
     early = date(1900, 1, 1)
-    made = simulate(truth(), 500, seed=9)
+    made = simulate(truth(), 500, watch=WATCH, seed=9)
     cases = [shifted(each, (DAY - early).days + 3 * i) for i, each in enumerate(made)]
     return backtest(cases, truth()[None, :], split=SPLIT, until=UNTIL, seed=1)
 

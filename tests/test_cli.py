@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -104,6 +105,35 @@ def test_check_lists_problems_and_fails(path: Path, capsys: pytest.CaptureFixtur
     path.write_text(text, encoding="utf-8")
     assert main(["check", str(path)]) == 1
     assert re.search(r"case\.yaml:\d+:\d+: .*did you mean 'bluff'", capsys.readouterr().out)
+
+
+def test_nothing_to_check_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty folder is said to be empty; a folder or a table in a scenario's place is named."""
+    assert main(["check", str(tmp_path)]) == 1
+    assert "nothing to check: no scenario in this folder" in capsys.readouterr().out
+    table = tmp_path / "observations.csv"
+    table.write_text("id,indicator,occurred_on,reported_on\n", encoding="utf-8")
+    assert main(["assess", str(table)]) != 0
+    assert "name the YAML file that uses it" in capsys.readouterr().err
+    assert main(["assess", str(tmp_path)]) != 0
+    assert "is a folder; name a file in it" in capsys.readouterr().err
+    assert main(["check", str(table)]) == 0
+    assert "no reports: the assumptions decide alone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("horizon", ["99999999d", "4000y", "soon", "0d"])
+def test_a_wrong_horizon_is_one_problem(
+    horizon: str, tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A horizon that cannot be used is said once, and nothing is said of what would follow."""
+    shutil.copytree(workspace / "tests/data/tiny", tmp_path / "tiny")
+    file = tmp_path / "tiny/baseline.yaml"
+    text = re.sub("(?m)^horizon: .*$", f"horizon: {horizon}", file.read_text(encoding="utf-8"))
+    file.write_text(text, encoding="utf-8")
+    assert main(["check", str(file)]) == 1
+    out = capsys.readouterr().out
+    assert out.count(": horizon: ") == 1
+    assert "beyond the horizon" not in out
 
 
 def test_impossible_evidence_has_its_own_exit_code(

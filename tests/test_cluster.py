@@ -2,111 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-import escalation
 from cases import load_case, row
-from chores import die, divide, pause
+from chores import attempt, die, divide, pause
 from escalation.comparing.compare import compare
 from escalation.engine import runners
 from escalation.engine.runners import Cluster, runner
 from escalation.engine.shared_draws import on_runner
 from escalation.errors import RunError
-from escalation.sweeping.designs import grid, read_range
+from escalation.reading.ranges import read_range
+from escalation.sweeping.designs import grid
 from escalation.sweeping.store import run_sweep
 from escalation.sweeping.sweep import Job, prepare
+from machines import Machines, machines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from escalation.reading.case import Scenario
 
 pytest.importorskip("distributed")
 
 ROWS = (row("fleet-1", "fleet", "2025-01-20"), row("shots-1", "shots", "2025-02-20", grade="B2"))
-SECONDS = 60
-
-
-@dataclass
-class Machines:
-    """A scheduler and its workers, each a process of its own."""
-
-    address: str
-    folder: Path
-    scheduler: subprocess.Popen[bytes] | None = None
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a Dask process that runs this very package."""
-        package = str(Path(escalation.__file__).parents[1])
-        paths = os.pathsep.join([package, str(Path(__file__).parent)])
-        log = (self.folder / f"{len(self.workers)}-{arguments[0]}.log").open("wb")
-        with log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-                env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
-                cwd=self.folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def worker(self) -> subprocess.Popen[bytes]:
-        """Start one worker of one thread, with no nanny to bring it back."""
-        made = self.start(
-            "worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard",
-            "--death-timeout", "30",
-        )  # fmt: skip
-        self.workers.append(made)
-        return made
-
-    def stop(self) -> None:
-        """End every process."""
-        for process in (*self.workers, self.scheduler):
-            if process is not None and process.poll() is None:
-                process.kill()
-            if process is not None:
-                process.wait(SECONDS)
-
-
-@contextmanager
-def machines(folder: Path) -> Iterator[Machines]:
-    """Start a scheduler and two workers on loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Machines(f"tcp://127.0.0.1:{port}", folder)
-    made.scheduler = made.start(
-        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--no-show"
-    )
-    try:
-        made.worker()
-        made.worker()
-        _wait(made)
-        yield made
-    finally:
-        made.stop()
-
-
-def _wait(made: Machines) -> None:
-    from distributed import Client
-
-    connected: Any = Client(made.address, timeout=SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
-    with connected as client:
-        client.wait_for_workers(len(made.workers), timeout=SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +68,39 @@ def test_same_bits(cluster: Machines, job: Job, tmp_path: Path) -> None:
         np.testing.assert_array_equal(mine, its)
 
 
+def test_sweep_outlives_a_worker_and_a_scheduler(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep goes on without a dead worker, and after a dead scheduler from what is finished."""
+    monkeypatch.setattr("escalation.sweeping.sweep.BLOCK_DRAWS", 256)
+    monkeypatch.setattr(runners, "SECONDS", 3)
+    out = tmp_path / "out"
+    told: list[int] = []
+
+    def killing(made: Machines) -> Callable[[int, int], None]:
+        def progress(done: int, _all: int) -> None:
+            told.append(done)
+            if done == 6:
+                made.workers[0].kill()
+            if done == 20 and made.scheduler is not None:
+                made.scheduler.kill()
+
+        return progress
+
+    def run(made: Machines) -> None:
+        with runner(made.address) as workers:
+            run_sweep(job, out, workers, killing(made))
+
+    with machines(tmp_path) as made, pytest.raises(RunError, match="was lost"):
+        run(made)
+    assert told[-1] >= 20, "the worker's death cost nothing"
+    with runner(workers=1) as here:
+        found = run_sweep(job, out, here, lambda done, _all: told.append(done))
+        whole = run_sweep(job, tmp_path / "whole", here)
+    assert told[told.index(64) - 1] > 20
+    assert found.path.read_bytes() == whole.path.read_bytes()
+
+
 def test_comparison_on_a_cluster(cluster: Machines, case: Scenario, tmp_path: Path) -> None:
     """A comparison on a cluster gives the same numbers as here, to the bit."""
     change = {"ladder": {"moves": {"high -> low": {"rate": 0.4}}}}
@@ -160,6 +118,41 @@ def test_errors_come_back(cluster: Machines) -> None:
     """What goes wrong in a task is raised here, as it was there."""
     with runner(cluster.address) as run, pytest.raises(ZeroDivisionError):
         list(run.map(divide, 1, [1, 0]))
+
+
+def test_failures_are_not_tried_again(cluster: Machines, tmp_path: Path) -> None:
+    """A pure function that failed would fail again: it is not asked a second time."""
+    with runner(cluster.address) as run, pytest.raises(RunError, match="attempt"):
+        list(run.map(attempt, str(tmp_path), [0]))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_every_first_worker_dies(tmp_path: Path) -> None:
+    """What the tasks share is made again when every worker that held it has died."""
+    with machines(tmp_path) as made, runner(made.address) as run:
+        (tmp_path / "done").mkdir()
+        found = []
+        for number, _ in run.map(pause, str(tmp_path / "done"), list(range(8))):
+            found.append(number)
+            if len(found) == 2:
+                made.worker()
+                made.wait()
+                for first in made.workers[:2]:
+                    first.send_signal(signal.SIGKILL)
+        assert sorted(found) == list(range(8))
+
+
+def test_deadly_task_is_named(tmp_path: Path) -> None:
+    """A task that kills every worker given to it is an error that says so, and no endless loop."""
+    with machines(tmp_path) as made:
+        for _ in range(2):
+            made.worker()
+        made.wait()
+        with (
+            runner(made.address) as run,
+            pytest.raises(RunError, match="4 workers died one after the other"),
+        ):
+            list(run.map(die, None, [1]))
 
 
 def test_killed_worker_loses_nothing(tmp_path: Path) -> None:
@@ -208,6 +201,13 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runners, "SECONDS", 1)
     with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         runner("tcp://127.0.0.1:9").__enter__()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "10.0.0.5:8786", "tcp://10.0.0.5", ""])
+def test_no_address(address: str) -> None:
+    """What is no address is told at once, with how to write one."""
+    with pytest.raises(RunError, match="is no address; write it as tcp://"):
+        runner(address).__enter__()
 
 
 def test_other_versions_are_refused(cluster: Machines, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,18 @@ from escalation.engine.assessment import assess
 from escalation.engine.layout import plan
 from escalation.engine.outcomes import outcomes, weighted_quantile
 from escalation.engine.posterior import Scores
-from escalation.engine.shared_draws import SharedDraws, couple, here, ratio_error, share, union
+from escalation.engine.shared_draws import SharedDraws, couple, here, influence, share, union
 from escalation.errors import ImpossibleEvidenceError, InvalidValueError
+from escalation.maths.priors import Fixed, hypercube, normal_score
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from escalation.reading.case import Scenario
+
+    Array = NDArray[np.float64]
 
 
 class Make(Protocol):
@@ -126,7 +133,8 @@ def test_adapted_draws_are_right(adapted: Comparison) -> None:
         slow = plain.weigh(layout, found)
         reached = slow.outcomes.reached[-1, 0]
         apart = adapted.reach(name, "high").probability - slow.weights @ reached
-        assert abs(apart) < 5 * (adapted.error(name, "high") + ratio_error(slow.weights, reached))
+        error = plain.error(influence(slow.weights, reached))
+        assert abs(apart) < 5 * (adapted.error(name, "high") + error)
         mine = adapted.of(name).fit
         assert mine.log_marginal_likelihood == pytest.approx(
             slow.fit.log_marginal_likelihood, abs=5 * (mine.ess**-0.5 + slow.fit.ess**-0.5)
@@ -138,9 +146,10 @@ def test_agrees_with_assess(base: Scenario, pair: Comparison) -> None:
     alone = assess(base, draws=DRAWS)
     for target in pair.targets:
         mine, its = pair.reach("base", target), alone.reach_by(target)
-        assert mine.probability == pytest.approx(
-            its.probability, abs=3 * pair.error("base", target)
-        )
+        weights, reached = pair.of("base").weights, pair.draws("base", target)
+        spread = np.sqrt(weights @ np.square(reached - mine.probability))
+        resampled = spread / np.sqrt(len(alone.posterior.index))  # if it were done at random
+        assert mine.probability == pytest.approx(its.probability, abs=2 * resampled)
         assert mine.low == pytest.approx(its.low, abs=0.03)
         assert mine.high == pytest.approx(its.high, abs=0.03)
     quality = alone.diagnostics
@@ -407,6 +416,58 @@ def test_other_factors_are_not_split(base: Scenario, make: Make) -> None:
         explain_gap(base, other, ("high",), 60, found.shared, lambda tasks: here(tasks, ("high",)))
 
 
+# --- swaps
+
+
+def held(case: Scenario, name: str, value: float) -> Scenario:
+    """Return the case with an assumption held at a value."""
+    fixed = replace(case.assumptions[name], prior=Fixed(value))
+    return replace(case, assumptions={**case.assumptions, name: fixed})
+
+
+def test_gap_closes_at_the_first_value(base: Scenario, make: Make) -> None:
+    """Where one plain number is all that differs, the gap closes at the first's value of it."""
+    other = make("other", {"ladder": {"moves": {"high -> low": {"rate": 0.5}}}})
+    found = compare([base, other], draws=64)
+    (swap,) = [each for each in found.swaps if each.name == "ladder.moves.high -> low.rate"]
+    assert not swap.alike
+    assert (swap.low, swap.high) == (0.2, 0.5)
+    assert swap.value == pytest.approx(0.2)
+    assert swap.probability == pytest.approx(found.reach("base", "high").probability)
+    assert swap.at_high == pytest.approx(found.gap("base", "other", "high").difference)
+
+
+def test_swaps_are_where_a_new_comparison_finds_no_gap(make: Make) -> None:
+    """With the assumption held at its value, the two scenarios compared anew are as likely."""
+    meek = {
+        "latent": {"intent": {"moves": {"bluff -> fight": {"rate": "0.02 to 0.1"}}}},
+        "ladder": {"moves": {"low -> high": {"intent": {"fight": "0.5 to 3"}}}},
+    }
+    cases = make("base"), make("meek", meek)
+    found = compare(cases, draws=256)
+    assert len(found.swaps) == 3
+    closing = [each for each in found.swaps if each.value is not None]
+    assert {each.alike for each in closing} == {True, False}
+    for each in closing:
+        first = held(cases[0], each.name, each.value or 0) if each.alike else cases[0]
+        again = compare([first, held(cases[1], each.name, each.value or 0)], draws=256)
+        assert again.gap("base", "meek", "high").difference == pytest.approx(0, abs=2e-5)
+        assert again.reach("meek", "high").probability == pytest.approx(each.probability, abs=1e-6)
+
+
+def test_no_swap(base: Scenario, make: Make) -> None:
+    """Where nothing closes the gap it says so, with the gap at both ends; twins have no swap."""
+    climbs = {"fight": "5 to 9", "bluff": "0.5 to 0.9"}
+    harsh = make("harsh", {"ladder": {"moves": {"low -> high": {"intent": climbs}}}})
+    found = compare([base, harsh], draws=64)
+    for each in found.swaps:
+        if each.value is None:
+            assert each.at_low * each.at_high > 0
+            assert each.probability is None
+    assert any(each.value is None for each in found.swaps)
+    assert compare([base, make("twin")], draws=64).swaps == ()
+
+
 # --- blends
 
 
@@ -429,12 +490,54 @@ def test_blend_of_one_is_that_one(base: Scenario, fierce: Scenario) -> None:
     assert found.blend.errors["high"] == pytest.approx(found.error("fierce", "high"))
 
 
-def test_error_of_a_mean() -> None:
-    """With equal weights the error is the standard error of a mean."""
-    rng = np.random.default_rng(8)
-    values = rng.random(400)
-    stated = ratio_error(np.full(400, 1 / 400), values)
-    assert stated == pytest.approx(values.std() / np.sqrt(400))
+def drawn(n: int, seed: int, method: str = "prior") -> tuple[SharedDraws, Array]:
+    """Latin-hypercube draws of three assumptions, and their places in the prior."""
+    u = np.stack([hypercube(name, n, seed) for name in "abc"])
+    return SharedDraws(tuple("abc"), normal_score(u), np.zeros(n), method), u
+
+
+def test_error_of_independent_draws() -> None:
+    """Where proposals were added, the error of a mean is that of independent draws."""
+    shared, _ = drawn(400, 8, "amis")
+    values = np.random.default_rng(8).random(400)
+    stated = shared.error(influence(np.full(400, 1 / 400), values))
+    assert stated == pytest.approx(values.std(ddof=1) / np.sqrt(400))
+
+
+@pytest.mark.parametrize(
+    ("shape", "least", "most"),
+    [
+        (lambda a, b, c: np.exp(a) * b + np.sin(c), 0.85, 1.15),  # an interaction, and a curve
+        (lambda a, b, c: (a > 0.3) * b * c, 0.85, 1.5),  # a step, which no polynomial meets
+        (lambda a, b, c: np.sin(5 * (a + b)) + c**9, 0.85, 1.3),
+    ],
+)
+def test_error_is_what_repeating_shows(
+    shape: Callable[[Array, Array, Array], Array], least: float, most: float
+) -> None:
+    """The stated error is the spread of means over repeated hypercubes, or a little more."""
+    n = 256
+    means, stated, plain = [], [], []
+    for seed in range(400):
+        shared, u = drawn(n, seed)
+        values = shape(*u)
+        pulls = influence(np.full(n, 1 / n), values)
+        means.append(values.mean())
+        stated.append(shared.error(pulls))
+        plain.append(np.sqrt(np.square(pulls).sum()))
+    spread = np.std(means, ddof=1)
+    assert least * spread < np.mean(stated) < most * spread
+    assert np.mean(stated) < np.mean(plain)
+
+
+def test_error_of_a_difference_is_what_repeating_shows(base: Scenario, fierce: Scenario) -> None:
+    """The error of a gap is the spread of gaps over seeds, at most twice that."""
+    found = [
+        compare([base, fierce], draws=256, seed=seed, explain=False).gap("base", "fierce", "high")
+        for seed in range(30)
+    ]
+    spread = np.std([each.difference for each in found], ddof=1)
+    assert 0.75 * spread < np.mean([each.error for each in found]) < 2 * spread
 
 
 def test_small_multiples_add_up(pair: Comparison) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -15,10 +16,8 @@ from escalation.cli.compare import add_commands
 from escalation.comparing.compare import compare
 from escalation.comparing.report import run_comparison
 from escalation.errors import EscalationError, InvalidInputError
+from escalation.plots.style import dark_of_light
 from escalation.reading.scenario import load
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = (row("fleet-1", "fleet", "2025-01-20"), row("shots-1", "shots", "2025-02-20", grade="B2"))
 HOSTILE = "<script>alert(1)</script> $x$"
@@ -49,7 +48,12 @@ def run(*arguments: object) -> int:
 
 def test_report(files: list[Path], tmp_path: Path) -> None:
     """The report says what `compare` says, shows no hostile text, and is made once."""
-    made = run_comparison(files, draws=64, plausibility={"fierce": 1}, out=tmp_path)
+    options: dict[str, Any] = {
+        "draws": 64,
+        "plausibility": {"fierce": 1},
+        "formats": ("html", "pdf"),
+    }
+    made = run_comparison(files, **options, out=tmp_path)
     assert made.folder == tmp_path / "compare" / "small" / "2025-03-02"
     page = (made.folder / "report.html").read_text()
     data = json.loads((made.folder / "result.json").read_text())
@@ -61,9 +65,27 @@ def test_report(files: list[Path], tmp_path: Path) -> None:
     assert "<script>alert" not in page
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
     assert page.count("<svg") >= 3
-    again = run_comparison(files, draws=64, plausibility={"fierce": 1}, out=tmp_path)
+    again = run_comparison(files, **options, out=tmp_path)
     assert made.fresh
     assert not again.fresh
+    (high, deal) = made.manifest["headline"]
+    assert (high["target"], deal["target"], high["days"]) == ("high", "deal", 60)
+    assert high["probability"] == pytest.approx(found.reach("small-case", "high").probability)
+    (apart,) = high["differences"]
+    assert apart["name"] == "small-fierce"
+    assert apart["difference"] == pytest.approx(gap.difference, rel=1e-5)
+    _on_paper(made.folder / "report.pdf", f"{len(found.names)} scenarios side by side")
+
+
+def _on_paper(path: Path, words: str) -> None:
+    """Check that a PDF is tagged, numbers its pages and says what the page says."""
+    pypdf = pytest.importorskip("pypdf")
+    paper = pypdf.PdfReader(path)
+    assert paper.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    said = [page.extract_text() for page in paper.pages]
+    assert words in said[0]
+    for number, text in enumerate(said, 1):
+        assert f"{number} / {len(said)}" in text
 
 
 def test_failed_report_leaves_no_other(files: list[Path], tmp_path: Path) -> None:
@@ -110,7 +132,34 @@ def test_sweep_command_and_report(
     notebook = nbformat.read(page.replace(".html", ".ipynb"), as_version=4)  # type: ignore[no-untyped-call]
     shown = str(notebook)
     assert "if intent is fight is above" in shown
+    drawn = re.findall(r"fill:\s*(#\w{6})", Path(page).read_text())
+    assert set(drawn) <= set(dark_of_light()), "every colour of the map has a dark twin"
+    _on_paper(Path(page).with_suffix(".pdf"), "A small case")
     assert str(tmp_path) not in re.sub(r"sweep = .*", "", shown)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--target", "low"], "'low' cannot be a target; these can: high, deal"),
+        (["--vary", "nothing=1:2:3"], "no assumption 'nothing'"),
+        (["--vary", f"{TURN}:1:2"], "write NAME=LOW:HIGH:N"),
+    ],
+)
+def test_wrong_sweeps_end_before_they_begin(
+    files: list[Path], tmp_path: Path, more: list[str], told: str
+) -> None:
+    """What is wrong with a sweep is told before anything is evaluated or written."""
+    with pytest.raises(EscalationError, match=re.escape(told)):
+        run("sweep", files[0], "--vary", f"{TURN}=0.05:2:3", "--out", tmp_path, *more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_options(files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """A probability of 7 is wrong usage."""
+    with pytest.raises(SystemExit):
+        run("sweep", files[0], "--above", "7")
+    assert "is not a probability between 0 and 1" in capsys.readouterr().err
 
 
 def test_sweep_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from escalation.engine.compiler import batch, worth
 from escalation.engine.layout import Plan, plan
 from escalation.engine.posterior import Scores
 from escalation.maths.filtering import Batch, log_likelihood
+from escalation.reading.case import RateSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,25 @@ def test_the_lower_known_axis_decides(tmp_path: Path, grade: str, expected: floa
     intensity = np.array([1.0, 1, 1, 3, 3, 3])
     mixed = expected * intensity + (1 - expected) * 2
     assert np.allclose(ratio[:, 0] / ratio[0, 0], mixed / mixed[0])
+
+
+def test_what_says_the_same_is_worked_out_once(tmp_path: Path) -> None:
+    """Reports that say the same share one likelihood; of another grade or an echo they do not."""
+    rows = [row(name, "shots", f"2025-01-1{day}", grade="B2") for day, name in enumerate("abc")]
+    _, same, _ = compiled(tmp_path, rows)
+    assert len(same.evidence.table) == 1
+    rows += [row("d", "shots", "2025-01-15", grade="C2"), row("e", "fleet", "2025-01-16")]
+    rows += [row(name, "threat", "2025-01-17", grade="B2", echo_group="g") for name in "fg"]
+    _, apart, _ = compiled(tmp_path, rows)
+    assert apart.evidence.event_table[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 4]
+
+
+def test_states_with_the_same_rate_share_its_row(tmp_path: Path) -> None:
+    """A state that a table leaves out has the base rate; only different rates are worked out."""
+    layout, _, _ = compiled(tmp_path)
+    of_state, rows = layout.space.rates(RateSpec("base", {"rung": {"high": "twice"}}, None, None))
+    assert of_state.tolist() == [0, 1, 0] * 2
+    assert rows == [{"rung": "low"}, {"rung": "high"}]
 
 
 def test_an_unwatched_type_counts_by_ratio_only(tmp_path: Path) -> None:

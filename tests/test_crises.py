@@ -8,7 +8,7 @@ import pytest
 
 from escalation.history import crises_page
 from escalation.history.crises import BASE, FORECASTERS, OTHERS, read_replay, replay
-from escalation.history.scoring import read_resolutions
+from escalation.history.outcomes import read_resolutions
 from escalation.reading import scenario
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios/history"

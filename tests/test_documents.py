@@ -104,7 +104,7 @@ def test_huge_integers_are_read_in_bounded_time() -> None:
         ("a: 1\nb: \x07", "file.yaml:2:4: not valid YAML: a character that is not text"),
         ('a: "\\ud800"', "file.yaml:1:4: this text holds characters that are not text"),
         ('a: "\\U00110000"', "file.yaml:1:1: not valid YAML from here on"),
-        ("\ta: 1", "file.yaml:1:1: not valid YAML: found character '\\t' that cannot start any"),
+        ("\ta: 1", "file.yaml:1:1: not valid YAML: a tab; indent with spaces"),
     ],
 )
 def test_what_is_refused_is_named_with_its_place(text: str, expected: str) -> None:
@@ -178,7 +178,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "target")
     (tmp_path / "target").write_text("a: 1")
     for path, expected in [
-        (tmp_path, "not a regular file"),
+        (tmp_path, "is a folder; name a file in it"),
         (pipe, "not a regular file"),
         (Path("/dev/zero"), "not a regular file"),
         (link, "cannot be opened"),

@@ -88,6 +88,18 @@ def test_a_variant_holds_only_the_differences(case: Path) -> None:
     assert draft.before is None
 
 
+def test_a_variant_names_the_schema_where_there_is_one(case: Path) -> None:
+    """The first line tells an editor what may be written, from the folder of the variant."""
+    edits = Edits().number(FIGHT, "0.3")
+    (case.parents[1] / "scenario.schema.json").write_text("{}", encoding="utf-8")
+    (draft,) = editing.as_variant(case, "mine", edits, why="I doubt it.")
+    first, second, *_ = draft.after.splitlines()
+    assert first == "# yaml-language-server: $schema=../scenario.schema.json"
+    assert second == "# I doubt it."
+    editing.write([draft], edits)
+    assert scenario.check(case.with_name("mine.yaml")) == scenario.check(case)
+
+
 def test_rows_of_a_variant_go_into_a_copy(case: Path) -> None:
     """Reports that a variant codes otherwise leave the case's own file alone."""
     file = case.with_name("observations.csv")

@@ -390,6 +390,21 @@ def test_what_is_unwise_is_a_warning(
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        ("5", None),
+        ("30", "warning: count: 30 in 13 days, where the scenario expects "),
+        ("5000", "count: 5,000 in 13 days, where the scenario expects "),
+    ],
+)
+def test_a_count_beyond_all_that_is_expected(tiny: Path, count: str, said: str | None) -> None:
+    """A count that the rates hardly allow is doubtful; one that they rule out is a fault."""
+    edit(tiny / "observations.csv", (",3,,A1,", f",{count},,A1,"))
+    found = [str(each) for each in scenario.check(tiny / "baseline.yaml") if each.where == "count"]
+    assert [each.split(": ", 1)[1][: len(said or "")] for each in found] == ([said] if said else [])
+
+
 def test_a_single_report_that_decides_is_a_warning(tiny: Path) -> None:
     """A likelihood ratio over 100 is doubtful; a weak grade bounds it."""
     said = "shots_reported: a single report of it is a likelihood ratio of 105 between states"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from escalation.maths.indices import first_order, nodes_around, noise, total_index
+from escalation.maths.indices import between, first_order, noise, total_index
 from escalation.maths.priors import from_normal_score, hypercube
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def test_total_of_the_ishigami_function() -> None:
     for row, expected in enumerate(TOTAL):
         outputs = np.array([ishigami(np.where(np.arange(3)[:, None] == row, g, u)) for g in grid])
         found = total_index(np.zeros(outputs.shape), outputs, np.zeros(1024))
-        assert found == pytest.approx(expected, abs=0.02)
+        assert found.index == pytest.approx(expected, abs=0.02)
+        assert abs(found.index - expected) < 3 * found.error
 
 
 def test_dependent_inputs_have_the_total_of_their_conditional_variance() -> None:
@@ -54,20 +55,44 @@ def test_dependent_inputs_have_the_total_of_their_conditional_variance() -> None
     A priori x₁, x₂ ~ N(0, 1); the likelihood says x₁ + x₂ = 0 ± 1. Y = x₁ has Var Y = 2/3 and,
     given x₂, 1/2.
     """
-    z = np.random.default_rng(2).standard_normal(20_000)
-    nodes, log_share = nodes_around(0.0, np.sqrt(2 / 3), 7)
+    z, nodes = np.random.default_rng(2).standard_normal(20_000), np.linspace(-5, 5, 41)
     loglik = np.array([-((node + z) ** 2) / 2 for node in nodes])
     outputs = np.repeat(nodes[:, None], len(z), axis=1)
-    found = total_index(loglik + log_share[:, None], outputs, np.zeros(len(z)))
-    assert found == pytest.approx(3 / 4, abs=0.01)
+    found = total_index(loglik - nodes[:, None] ** 2 / 2, outputs, np.zeros(len(z)))
+    assert found.index == pytest.approx(3 / 4, abs=0.01)
 
 
-def test_nodes_integrate_against_the_standard_normal() -> None:
-    """Wherever they are placed, their shares give the moments of N(0, 1) near there."""
-    for mean, sd in ((0.0, 1.0), (0.3, 0.9)):
-        nodes, log_share = nodes_around(mean, sd, 15)
-        for power, moment in ((0, 1.0), (1, 0.0), (2, 1.0), (4, 3.0)):
-            assert np.exp(log_share) @ nodes**power == pytest.approx(moment, abs=1e-4)
+def test_the_error_of_a_total_is_that_of_repeating_it() -> None:
+    """Totals from so many draws scatter by the error that each states."""
+    grid = (np.arange(32) + 0.5) / 32
+    found = []
+    for seed in range(60):
+        u = np.random.default_rng(seed).random((3, 64))
+        outputs = np.array([ishigami(np.where(np.arange(3)[:, None] == 1, g, u)) for g in grid])
+        found.append(total_index(np.zeros(outputs.shape), outputs, np.zeros(64)))
+    scatter = np.std([each.index for each in found])
+    assert np.mean([each.error for each in found]) == pytest.approx(scatter, rel=0.25)
+
+
+def test_what_lies_between_smooth_values_is_found() -> None:
+    """A polynomial of as many points is met exactly, a log-likelihood nearly."""
+    nodes, where = np.array([-2.6, -1.6, -0.6, 0.6, 1.6, 2.6]), np.linspace(-3, 3, 61)
+    exact = between(nodes, np.column_stack([nodes**5 - nodes, nodes**2]), where)
+    assert exact == pytest.approx(np.column_stack([where**5 - where, where**2]), abs=1e-9)
+
+    def counts(z: Array) -> Array:
+        return np.asarray(8 * (z / 2 - np.exp(z / 2)))
+
+    found = between(nodes, counts(nodes)[:, None], where)[:, 0]
+    assert found == pytest.approx(counts(where), abs=0.1)
+
+
+def test_what_is_impossible_at_a_point_is_so_up_to_the_next() -> None:
+    """Where a value is infinite lines are drawn, and no draw disturbs another."""
+    nodes = np.array([-1.0, 0.0, 1.0])
+    values = np.array([[-np.inf, 1.0], [0.0, 2.0], [1.0, 3.0]])
+    found = between(nodes, values, np.array([-0.5, 0.5]))
+    assert found.tolist() == [[-np.inf, 1.5], [0.5, 2.5]]
 
 
 def test_an_input_on_any_increasing_scale_has_the_same_index() -> None:
@@ -90,4 +115,4 @@ def test_chance_is_taken_off() -> None:
 def test_an_output_that_does_not_vary_has_no_indices() -> None:
     """First order 0, total not a number, and no warning."""
     assert first_order(np.arange(9.0), np.ones(9)) == 0
-    assert np.isnan(total_index(np.zeros((3, 9)), np.ones((3, 9)), np.zeros(9)))
+    assert np.isnan(total_index(np.zeros((3, 9)), np.ones((3, 9)), np.zeros(9)).index)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,26 @@ def test_threads_and_chunks_do_not_change_a_bit(ragged: bool) -> None:
         again = numbers(by_kernel(batch, questions, threads=threads, chunk=chunk))
         for one, other in zip(whole, again, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@built
+def test_little_work_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few draws are done where they are asked for: threads would cost more than they save."""
+    few = random_batch(13, Size(states=5, members=40, days=20))
+    many = random_batch(13, Size(states=5, members=40_000, days=20))
+    monkeypatch.setattr(compiled, "_processors", lambda: 2)
+    started = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int) -> None:
+            started.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(compiled, "ThreadPoolExecutor", Pool)
+    compiled.log_likelihood(few)
+    assert started == []
+    compiled.log_likelihood(many)
+    assert started == [2]
 
 
 @built

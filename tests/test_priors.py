@@ -229,3 +229,21 @@ def test_normal_score_and_back(u: float) -> None:
     back = priors.from_normal_score(priors.normal_score(np.array([u])))
     np.testing.assert_allclose(back, u, rtol=1e-9)
     np.testing.assert_allclose(priors.normal_score(np.array([u])), stats.norm.ppf(u), rtol=1e-12)
+
+
+def test_values_at_normal_scores_are_the_quantiles_there() -> None:
+    """All priors at once give what each gives by itself, and no more beyond ±7.5."""
+    kinds = [
+        priors.Fixed(2.0),
+        priors.interval(0.1, 0.4, "rate"),
+        priors.interval(0.6, 0.8, "probability"),
+        priors.distribution("gamma", {"a": 2.0}),
+        priors.interval(2, 5, "duration"),
+    ]
+    z = np.random.default_rng(1).normal(size=(len(kinds), 50))
+    for prior, row, values in zip(kinds, z, priors.values_at(kinds, z), strict=True):
+        one_by_one = prior.quantile(priors.from_normal_score(row))
+        np.testing.assert_allclose(values, one_by_one, rtol=1e-13)
+    far, end = np.full((2, len(kinds), 1), [[[9.0]], [[7.5]]])
+    np.testing.assert_array_equal(priors.values_at(kinds, far), priors.values_at(kinds, end))
+    assert priors.values_at([], np.zeros((0, 3))).shape == (0, 3)

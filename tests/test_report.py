@@ -3,49 +3,34 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import nbformat
 import numpy as np
 import papermill
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
+from desks import ASSESS, BASELINE, DRAWS, RUN, alive, desk_in, small, wait_for
 from escalation.engine.assessment import Assessment, assess
 from escalation.errors import ImpossibleEvidenceError, InvalidInputError, RunError
 from escalation.maths.words import percent, say
 from escalation.reading import scenario
-from escalation.reporting import execution, reasons_tables
+from escalation.reporting import execution, progress, reasons_tables
 from escalation.reporting.earlier import earlier
 from escalation.reporting.pdf import to_pdf
 from escalation.reporting.provenance import file_digest
 from escalation.reporting.reasons import reasons
 from escalation.reporting.record import COLUMNS
 from escalation.reporting.report import ReportRun, run_report
-
-T = TypeVar("T")
-DRAWS = 96
-BASELINE = "scenarios/tiny/baseline.yaml"
-RUN = "from escalation.reporting import notebook\n"
-ASSESS = "run = notebook.begin(scenario, as_of=as_of, draws=draws, seed=seed)\nnotebook.save(run)"
-PARAMETERS = 'scenario = ""\nas_of = ""\ndraws = 96\nseed = 1\nout = ""'
-
-
-def desk_in(folder: Path, workspace: Path) -> Path:
-    """Make a workspace with the tiny case and the report notebook."""
-    shutil.copytree(workspace / "tests/data/tiny", folder / "scenarios/tiny")
-    shutil.copytree(workspace / "notebooks", folder / "notebooks")
-    return folder
 
 
 @pytest.fixture
@@ -88,20 +73,6 @@ def answer(workspace: Path) -> Assessment:
 def html(made: ReportRun) -> str:
     """The page of the report of the tiny case."""
     return (made.folder / "report.html").read_text(encoding="utf-8")
-
-
-def small(desk: Path, *cells: str, parameters: str = PARAMETERS) -> Path:
-    """Write a notebook of few cells, which is quicker than the report's."""
-    first = new_code_cell(parameters, metadata={"tags": ["parameters"]}, id="parameters")  # type: ignore[no-untyped-call]
-    rest = [
-        new_code_cell(cell, id=f"cell-{index}")  # type: ignore[no-untyped-call]
-        for index, cell in enumerate(cells)
-    ]
-    path = desk / "notebooks/small.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python"}}
-    notebook = new_notebook(cells=[first, *rest], metadata=kernel)  # type: ignore[no-untyped-call]
-    nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
-    return path
 
 
 def run_small(desk: Path, *cells: str, formats: Sequence[str] = ("html",)) -> ReportRun:
@@ -195,6 +166,30 @@ def test_waterfall_adds_up_to_the_headline(made: ReportRun, answer: Assessment) 
         assert end == pytest.approx(answer.reach_by("shots").probability, rel=1e-5)
 
 
+def test_sobol_indices_are_in_the_data_and_on_the_page(made: ReportRun, html: str) -> None:
+    """Each bar of the tornado has a first-order and a total index, with its sampling error."""
+    found = explanations(made)
+    shares = {each["name"]: each for each in found["sobol"]["indices"]}
+    for held in found["tornado"]["bars"]:
+        each = shares[held["name"]]
+        assert 0 <= each["first_order"] <= 1
+        assert 0 <= each["total"] <= 1
+        assert 0 <= each["total_error"] < 0.2
+    most = found["sobol"]["indices"][0]
+    assert most["total"] > 5 * most["total_error"] > 0
+    assert "Shares of the variance of the probability" in html
+
+
+def test_every_alert_says_in_a_line_what_it_is(made: ReportRun) -> None:
+    """Raised or not, an alert has a text, and is raised if its probability is above its limit."""
+    alerts = json.loads((made.folder / "result.json").read_text(encoding="utf-8"))["alerts"]
+    assert alerts
+    for each in alerts:
+        assert each["raised"] == (each["probability"] > each["above"])
+        assert f"within {each['within_days']} days" in each["text"]
+        assert ("not above" in each["text"]) != each["raised"]
+
+
 def test_likelihood_and_confidence_are_said_apart(made: ReportRun, html: str) -> None:
     """Each target has a sentence of likelihood, one of confidence, and base rates if counted."""
     said = explanations(made)["judgements"]
@@ -243,7 +238,18 @@ def test_first_report_says_that_it_is_the_first(answer: Assessment) -> None:
     assert "no earlier report" in str(reasons_tables.since(why).html)
 
 
-def test_pdf_is_the_page_on_paper(made: ReportRun, answer: Assessment) -> None:
+def alternatives(node: Any) -> list[str]:  # noqa: ANN401 (pypdf has many kinds)
+    """Alternative texts of the figures in a tree of tags."""
+    node = node.get_object()
+    if isinstance(node, list):
+        return [text for each in node for text in alternatives(each)]
+    if not hasattr(node, "get"):
+        return []
+    own = [str(node.get("/Alt", ""))] if node.get("/S") == "/Figure" else []
+    return own + (alternatives(node["/K"]) if "/K" in node else [])
+
+
+def test_pdf_is_the_page_on_paper(made: ReportRun, answer: Assessment, html: str) -> None:
     """Headline, page numbers, tags, language; no address, script or file."""
     pypdf = pytest.importorskip("pypdf")
     path = made.folder / "report.pdf"
@@ -255,6 +261,11 @@ def test_pdf_is_the_page_on_paper(made: ReportRun, answer: Assessment) -> None:
     assert f"1 / {len(pages)}" in pages[0]
     assert f"{len(pages)} / {len(pages)}" in pages[-1]
     assert "Analytic confidence in this judgement is" in text
+    assert "Grounds of this confidence" in text
+    assert "Code of this section" not in text
+    texts = alternatives(paper.trailer["/Root"]["/StructTreeRoot"])
+    assert len(texts) == html.count('class="wide"')
+    assert all(len(each) > 20 for each in texts)
     root = paper.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"].startswith("en")
@@ -454,13 +465,15 @@ def test_failed_run_leaves_the_last_report_and_its_own_remains(used: Path) -> No
     """A cell that fails: a clear error, the partial notebook with it, the old report in place."""
     good = used / "reports/tiny-baseline/2030-03-01"
     old = good.resolve()
-    with pytest.raises(RunError, match=r"tiny-baseline as of 2030-03-01: .*ValueError: no luck"):
+    with pytest.raises(
+        RunError, match=r"tiny-baseline as of 2030-03-01: .*ValueError: no luck"
+    ) as error:
         run_small(used, "raise ValueError('no luck')")
     assert good.resolve() == old
     (remains,) = (used / "reports/tiny-baseline/failed").iterdir()
     assert "no luck" in (remains / "report.ipynb").read_text(encoding="utf-8")
     assert json.loads((remains / "manifest.json").read_text())["status"] == "failed"
-    assert RunError.exit_code == 4
+    assert error.value.exit_code == 5
 
 
 def test_impossible_evidence_keeps_its_own_error(desk: Path) -> None:
@@ -519,24 +532,6 @@ def start(desk: Path, notebook: Path) -> "subprocess.Popen[str]":
     paths = [str(each) for each in (desk / BASELINE, desk / "reports", notebook)]
     command = [sys.executable, "-c", code, *paths]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def wait_for(condition: Callable[[], T], seconds: float = 60) -> T:
-    """Return what the condition returns as soon as that is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
-def alive(process: int) -> bool:
-    """Whether a process runs, and is not merely waiting to be buried."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return not Path(f"/proc/{process}/stat").read_text().split(") ")[1].startswith("Z")
 
 
 def test_two_runners_at_once_make_it_once(desk: Path) -> None:
@@ -623,9 +618,8 @@ def test_progress_shows_on_a_terminal_only() -> None:
     """The bar follows what the notebook prints, and a log file is not filled with it."""
     terminal, log = Terminal(), io.StringIO()
     for stream in (terminal, log):
-        with execution.Progress("tiny", stream=stream) as bar:
-            bar.step("starting")
-            time.sleep(0.12)  # tqdm draws ten times a second at most
-            bar.write("assessed 50%\r")
+        with progress.bar("tiny", stream=stream) as shown:
+            shown.step("starting")
+            shown.write("assessed 50%\r")
     assert "40%" in terminal.getvalue()  # half of the assessing, which is most of a run
     assert not log.getvalue()

@@ -227,7 +227,7 @@ def test_no_observations_need_no_catalogue(tiny: Path) -> None:
         ("extends: ../out.yaml", "circle.yaml:1:10: extends: '../out.yaml' leaves the workspace"),
         ("extends: /etc/passwd", "circle.yaml:1:10: extends: '/etc/passwd' is absolute"),
         ("extends: [a]", "circle.yaml:1:10: extends: expected the path of a file"),
-        ("extends: .", "circle.yaml:1:10: extends: '.': not a regular file"),
+        ("extends: .", "circle.yaml:1:10: extends: '.': is a folder; name a file in it"),
         (
             "extends: baseline.yaml\ncatalogue: 3",
             "circle.yaml:2:12: catalogue: expected the path of a file",

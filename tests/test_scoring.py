@@ -1,25 +1,32 @@
 """The track record: forecasts are scored at their close, under each definition, never before."""
 
+import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scoringrules
 
 from escalation.errors import InvalidInputError
-from escalation.history.scoreboard import archived, happened, of_runs, page, table
-from escalation.history.scoring import (
-    Forecast,
+from escalation.history.forecasts import Forecast, parse_forecasts
+from escalation.history.outcomes import (
     ResolutionFile,
-    parse_forecasts,
+    highest,
+    on_ladder,
+    reached,
     read_resolutions,
-    score,
 )
+from escalation.history.scoreboard import archived, happened, of_runs, page, table
+from escalation.history.scoring import score
 
 HEADER = "origin_date,target,horizon_days,target_date,output_type,output_type_id,value\n"
 ROWS = (
     "2020-01-01,reach war,30,2020-01-31,pmf,yes,0.7\n"
     "2020-01-01,reach war,30,2020-01-31,pmf,no,0.3\n"
-    "2020-01-01,on ladder,30,2020-01-31,pmf,war,0.6\n"
+    "2020-01-01,where it ends,30,2020-01-31,pmf,war,0.6\n"
+    "2020-01-01,where it ends,30,2020-01-31,pmf,peace,0.4\n"
     "2020-01-01,reach peace,30,2020-01-31,pmf,yes,0.2\n"
     "2020-01-01,reach peace,30,2020-01-31,pmf,no,0.8\n"
 )
@@ -109,6 +116,12 @@ def test_bad_rows_are_named() -> None:
     """A probability of 7, a horizon that does not fit, and a lacking column say where."""
     with pytest.raises(InvalidInputError, match=r"f.csv:2.*no probability"):
         parse_forecasts(HEADER + ROWS.replace("0.7", "7"), "case", Path("f.csv"))
+    with pytest.raises(InvalidInputError, match=r"f.csv:2.*add up to 0.9, not to 1"):
+        parse_forecasts(HEADER + ROWS.replace("0.7", "0.6"), "case", Path("f.csv"))
+    with pytest.raises(InvalidInputError, match=r"f.csv:3.*'yes' of 'reach war' stands twice"):
+        parse_forecasts(HEADER + ROWS.replace("no,0.3", "yes,0.3"), "case", Path("f.csv"))
+    with pytest.raises(InvalidInputError, match=r"f.csv:2.*'soon' is not a date"):
+        parse_forecasts(HEADER + ROWS.replace("2020-01-31", "soon"), "case", Path("f.csv"))
     with pytest.raises(InvalidInputError, match="not 31 days"):
         parse_forecasts(HEADER + ROWS.replace(",30,", ",31,"), "case", Path("f.csv"))
     with pytest.raises(InvalidInputError, match="lacks the columns"):
@@ -130,7 +143,8 @@ def test_the_scoreboard_is_closed_and_says_all(tmp_path: Path) -> None:
     text = page(record)
     assert "://" not in text
     assert "reach &lt;war&gt;" in text
-    assert "2 scored" in "\n".join(table(record))
+    assert "2 scored yes or no" in text
+    assert "1 of a kind that is not scored" in "\n".join(table(record))
 
 
 def test_the_founding_case_has_no_hindsight(workspace: Path) -> None:
@@ -138,3 +152,159 @@ def test_the_founding_case_has_no_hindsight(workspace: Path) -> None:
     file = workspace / "scenarios/venezuela/resolutions.yaml"
     if file.exists():
         assert not read_resolutions(file).reached
+
+
+LADDER = ("calm", "sea", "land", "war")
+SPELLS = """\
+schema: 1
+case: case
+known_through: 2020-12-31
+ladder: [calm, sea, land, war]
+reached:
+  sea:
+    - {happened_on: 2020-01-10, left_on: 2020-02-20, known_on: 2020-01-10, source: A}
+  land:
+    - {happened_on: 2020-01-20, left_on: 2020-01-25, known_on: 2020-01-20, source: A}
+    - {happened_on: 2020-02-01, left_on: 2020-02-03, known_on: 2020-02-01, definition: raids, source: A}
+  talks:
+    - {happened_on: 2020-02-20, known_on: 2020-02-20, source: A}
+"""  # noqa: E501 (a row of a file)
+
+
+def spells(tmp_path: Path) -> ResolutionFile:
+    """A case that climbed to land by one definition for five days, by another for two."""
+    file = tmp_path / "resolutions.yaml"
+    file.write_text(SPELLS, encoding="utf-8")
+    return read_resolutions(file)
+
+
+def placed(target: str, close: str, shares: tuple[float, ...], case: str = "case") -> Forecast:
+    """A forecast over the rungs and an off-ramp, made on 2020-01-01."""
+    origin, day = date(2020, 1, 1), date.fromisoformat(close)
+    said = dict(zip((*LADDER, "talks"), shares, strict=True))
+    return Forecast(case, origin, target, (day - origin).days, day, said, Path("f"))
+
+
+def test_where_a_case_stood_follows_from_its_spells(tmp_path: Path) -> None:
+    """On the day, and at the highest since the origin, under each definition of the rungs."""
+    what, origin, now = spells(tmp_path), date(2020, 1, 1), date(2021, 1, 1)
+
+    def both(close: str) -> tuple[dict[str, int], dict[str, int]]:
+        day = date.fromisoformat(close)
+        return on_ladder(what, origin, day, now), highest(what, origin, day, now)
+
+    assert both("2020-01-05") == ({"as written": 0, "land: raids": 0},) * 2
+    assert both("2020-01-22") == ({"as written": 2, "land: raids": 1},) * 2
+    assert both("2020-01-31") == (
+        {"as written": 1, "land: raids": 1}, {"as written": 2, "land: raids": 1},
+    )  # fmt: skip
+    assert both("2020-03-01")[0] == {"as written": 0, "land: raids": 0}  # talks: off the ladder
+    late = highest(what, date(2020, 1, 26), date(2020, 1, 31), now)
+    assert late == {"as written": 1, "land: raids": 1}  # what was over by the origin is out
+
+
+def test_a_state_that_was_left_may_be_reached_again(tmp_path: Path) -> None:
+    """While it stands there is no question; once it is over there is one."""
+    what, now = spells(tmp_path), date(2021, 1, 1)
+
+    def asked(state: str, origin: str) -> dict[str, bool]:
+        return reached(what, state, date.fromisoformat(origin), date(2020, 2, 28), now)
+
+    assert asked("land", "2020-01-22") == {"raids": True}
+    assert asked("land", "2020-01-28") == {"as written": False, "raids": True}
+    assert asked("sea", "2020-01-15") == {}
+
+
+def test_the_ladder_is_scored_as_scoringrules_scores_it(tmp_path: Path) -> None:
+    """RPS of each reading, off-ramp with the lowest rung, against the library and by hand."""
+    said = (0.3, 0.25, 0.2, 0.15, 0.1)
+    asked = [placed("on ladder", "2020-01-31", said), placed("highest rung", "2020-01-31", said)]
+    record = score(asked, {"case": spells(tmp_path)}, date(2021, 1, 1))
+    pooled = np.array([0.4, 0.25, 0.2, 0.15])
+    for target, reading, place in (
+        ("on ladder", "as written", 1), ("on ladder", "land: raids", 1),
+        ("highest rung", "as written", 2), ("highest rung", "land: raids", 1),
+    ):  # fmt: skip
+        (line,) = (
+            each for each in record.ranked_lines
+            if (each.target, each.definition) == (target, reading)
+        )  # fmt: skip
+        exact = float(((np.cumsum(pooled) - (np.arange(4) >= place)) ** 2).sum())
+        assert line.rps == pytest.approx(exact, abs=1e-12)
+        assert line.rps == pytest.approx(
+            float(scoringrules.rps_score(place + 1, pooled)), abs=1e-12
+        )
+        even = float(scoringrules.rps_score(place + 1, np.full(4, 0.25)))
+        assert line.skill_even == pytest.approx(1 - exact / even)
+        assert line.skill_climatology == pytest.approx(line.skill_even)  # no other case: even
+        assert line.skill_stays == pytest.approx(1 - exact / place)  # RPS of "calm": one a rung
+        assert line.count == 1
+    assert "highest rung" in "\n".join(table(record))
+    assert "Where on the ladder" in page(record)
+
+
+def test_ladder_climatology_counts_other_cases_that_had_closed(tmp_path: Path) -> None:
+    """Shares of the rungs, half a case of each added."""
+    what = spells(tmp_path)
+    flat = (0.2,) * 5
+    first = placed("on ladder", "2020-01-31", flat, "other")
+    later = placed("on ladder", "2020-01-31", flat)
+    later = replace(later, origin=date(2020, 2, 10), close=date(2020, 3, 11))
+    record = score([first, later], {"case": what, "other": what}, date(2021, 1, 1))
+    shares = {each.forecast.case: each.climatology for each in record.ranked}
+    assert shares["other"] == (0.25,) * 4
+    assert shares["case"] == pytest.approx([0.5 / 4, 2.5 / 4, 0.5 / 4, 0.5 / 4])  # two readings
+
+
+def test_without_a_ladder_in_the_resolutions_the_ladder_waits(tmp_path: Path) -> None:
+    """Spells alone do not say that all are listed."""
+    asked = [placed("on ladder", "2020-01-31", (0.2,) * 5)]
+    record = score(asked, what(tmp_path, "2020-12-31"), date(2021, 1, 1))
+    assert (len(record.ranked), record.unresolved) == (0, 1)
+
+
+def test_impossible_days_are_named(tmp_path: Path) -> None:
+    """Left before it happened: the file, the line and both days."""
+    file = tmp_path / "resolutions.yaml"
+    file.write_text(SPELLS.replace("left_on: 2020-01-25", "left_on: 2020-01-15"), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"resolutions.yaml:8.*left on 2020-01-15"):
+        read_resolutions(file)
+
+
+def test_a_forecast_made_after_its_target_date_is_none(tmp_path: Path) -> None:
+    """It is counted, and scored only if asked for; of two in time the later one counts."""
+    run = tmp_path / "case" / "runs"
+    for name, started, share in (("a", "2020-01-02", 0.7), ("b", "2020-01-03", 0.6),
+                                 ("c", "2020-06-01", 0.99)):  # fmt: skip
+        (run / name).mkdir(parents=True)
+        text = HEADER + f"2020-01-01,reach war,30,2020-01-31,pmf,yes,{share}\n"
+        (run / name / "forecast.csv").write_text(text)
+        (run / name / "manifest.json").write_text(json.dumps({"started": f"{started}T10:00:00"}))
+    (tmp_path / "case" / "2020-01-01").symlink_to("runs/b")
+    (run / ".building-x").mkdir()
+    (run / ".building-x" / "forecast.csv").write_text("torn")
+    made = archived(tmp_path)
+    assert len(made) == 3
+    record = score(made, what(tmp_path, "2020-12-31"), date(2021, 1, 1))
+    assert (record.late, record.replaced) == (1, 1)
+    assert {each.probability for each in record.scored} == {0.6}
+    every = score(made, what(tmp_path, "2020-12-31"), date(2021, 1, 1), late=True)
+    assert {each.probability for each in every.scored} == {0.99}
+    assert "made after their target date" in page(record)
+
+
+def test_a_file_of_somebody_else_is_scored(tmp_path: Path) -> None:
+    """Other column names, another target: its own name stands in the resolutions."""
+    text = (
+        "reference_date,target,horizon,target_end_date,output_type,output_type_id,value\n"
+        "2020-01-01,ceasefire broken,4,2020-01-31,pmf,yes,0.4\n"
+        "2020-01-01,ceasefire broken,4,2020-01-31,pmf,no,0.6\n"
+    )
+    file = tmp_path / "resolutions.yaml"
+    file.write_text(
+        "schema: 1\ncase: c\nknown_through: 2020-12-31\nreached:\n  ceasefire broken:\n"
+        "    - {happened_on: 2020-01-20, known_on: 2020-01-20, source: A}\n"
+    )
+    asked = parse_forecasts(text, "c", Path("f.csv"))
+    record = score(asked, {"c": read_resolutions(file)}, date(2021, 1, 1))
+    assert record.lines[0].brier == pytest.approx(0.36)

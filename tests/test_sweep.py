@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import load_case, row
+from cases import load_case, row, write_case
+from chores import sweep_slowly
 from escalation.engine.outcomes import outcomes, weighted_quantile
 from escalation.engine.posterior import Scores
 from escalation.engine.runners import Here, Processes, Result, Shared, Task, runner
 from escalation.errors import InvalidInputError, InvalidValueError
 from escalation.maths.sampling import normalise
-from escalation.sweeping.designs import Design, Range, grid, latin, read_range
+from escalation.reading.ranges import Range, read_range
+from escalation.reading.scenario import check
+from escalation.sweeping.designs import Design, grid, latin
 from escalation.sweeping.discovery import discover
 from escalation.sweeping.store import read_sweep, run_sweep
 from escalation.sweeping.sweep import Job, evaluate, join, prepare
@@ -117,6 +122,40 @@ def test_wrong_designs_are_told() -> None:
     for ranges in ([], [a, a], [Range("a", 0.0, 1.0)], [a, Range("b", 0.0, 1.0, points=10_000)]):
         with pytest.raises(InvalidValueError):
             grid(ranges)
+
+
+@pytest.mark.parametrize(
+    ("block", "at", "told"),
+    [
+        ("{vary: {TURN.rat: 0.1:1:3}}", "TURN.rat", "did you mean 'latent"),
+        ("{vary: {TURN.rate: 1:0.1:3}}", "TURN", "low end first"),
+        ("{vary: {TURN.rate: much}}", "TURN", "is no range; write LOW:HIGH:N"),
+        ("{vary: {TURN.rate: 0.1:1}}", "vary", "a grid needs how many values"),
+        ("{vary: {TURN.rate: 0.1:1:3000000}}", "vary", "(got 3,000,000)"),
+        ("{vary: {TURN.rate: 0.1:1}, variants: 2000000}", "variants", "(got 2,000,000)"),
+        ("{vary: {TURN.rate: 0.1:1}, variants: 9, samples: 99999}", "samples", "at most 65,536"),
+    ],
+)
+def test_check_finds_wrong_sweeps(tmp_path: Path, block: str, at: str, told: str) -> None:
+    """`escalation check` finds what is wrong with a sweep in a file, with line and column."""
+    path = write_case(tmp_path)
+    before = path.read_text()
+    line = f"sweep: {block}".replace("TURN", TURN.removesuffix(".rate"))
+    path.write_text(f"{before}{line}\n")
+    (problem,) = [each for each in check(path) if not each.warning]
+    assert told in problem.message
+    column = line.index(at.replace("TURN", TURN.removesuffix(".rate"))) + 1
+    assert (problem.line, problem.column) == (before.count("\n") + 1, column)
+
+
+def test_a_right_sweep_is_read(tmp_path: Path) -> None:
+    """A sweep that can be made passes, in a Latin hypercube without numbers of values."""
+    block: dict[str, Any] = {
+        "vary": {TURN: "0.1 to 1", FIGHT: "0.1:1:5"},
+        "variants": 50,
+        "samples": 8,
+    }
+    assert load_case(tmp_path, changes={"sweep": block}).sweep is not None
 
 
 # --- evaluation
@@ -236,6 +275,27 @@ def test_taken_up_where_it_was_killed(job: Job, tmp_path: Path) -> None:
     assert {each.name for each in found.path.parent.iterdir()} == {"sweep.json", "sweep.parquet"}
     again = Stopping(0)
     assert run_sweep(job, tmp_path / "a", again).path == found.path, "nothing is left to do"
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_taken_up_after_a_real_kill(job: Job, tmp_path: Path) -> None:
+    """A process killed without warning leaves whole blocks only, and another ends its work."""
+    process = get_context("spawn").Process(target=sweep_slowly, args=(job, str(tmp_path / "a"), 4))
+    process.start()
+    parts: list[Path] = []
+    while len(parts) < 3:
+        assert process.is_alive()
+        time.sleep(0.02)
+        parts = list(tmp_path.glob("a/*/*/parts/*.parquet"))
+    process.kill()
+    process.join()
+    left = {path: path.stat().st_mtime_ns for path in tmp_path.glob("a/*/*/parts/*.parquet")}
+    assert 3 <= len(left) < 16
+    rest = Stopping(99)
+    found = run_sweep(job, tmp_path / "a", rest)
+    assert rest.done == 16 - len(left)
+    whole = run_sweep(job, tmp_path / "b", Here())
+    assert found.path.read_bytes() == whole.path.read_bytes()
 
 
 def test_other_inputs_get_another_folder(

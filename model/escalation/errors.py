@@ -60,7 +60,7 @@ class InvalidValueError(EscalationError, ValueError):
 
 
 class ImpossibleEvidenceError(EscalationError):
-    """A report that no state of the model could have produced, under any draw."""
+    """Reports that no state of the model could have produced, under any draw to be believed."""
 
     exit_code = 3
 

@@ -16,15 +16,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from escalation.errors import InvalidInputError, InvalidValueError
+from escalation.cli import values
+from escalation.errors import EscalationError, InvalidInputError, InvalidValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from escalation.comparing.compare import Comparison, Distribute
     from escalation.engine.runners import Runner
@@ -61,6 +62,7 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.add_argument("--json", action="store_true", help="print data instead of a table")
     command.add_argument("--report", action="store_true", help="run the comparison notebook")
+    _add_format(command)
     command.add_argument("--name", help="of the report's folder; by default that of the case")
     command.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR")
     command.set_defaults(run=_compare)
@@ -77,55 +79,60 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="an assumption by its dotted name, and N values from LOW to HIGH (a grid)",
     )
     command.add_argument(
-        "--variants", type=_positive, metavar="N", help="a Latin hypercube of so many, not a grid"
+        "--variants",
+        type=values.positive,
+        metavar="N",
+        help="a Latin hypercube of so many, not a grid",
     )
     command.add_argument(
-        "--samples", type=_positive, metavar="M", help="draws of what is not varied, per variant"
+        "--samples",
+        type=values.positive,
+        metavar="M",
+        help="draws of what is not varied, per variant",
     )
     _add_run_options(command)
-    command.add_argument("--workers", type=_positive, metavar="N", help="processes; default: all")
+    command.add_argument(
+        "--workers", type=values.positive, metavar="N", help="processes; default: all"
+    )
     command.add_argument("--target", help="rung or off-ramp whose regions are looked for")
     command.add_argument(
-        "--above", type=float, default=0.5, metavar="P", help="and its probability (0.5)"
+        "--above", type=_share, default=0.5, metavar="P", help="and its probability (0.5)"
     )
     command.add_argument("--report", action="store_true", help="run the sweep notebook")
+    _add_format(command)
     command.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR")
     command.set_defaults(run=_sweep)
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--as-of", type=_date, metavar="DATE", help="such as 2025-11-22")
-    command.add_argument("--horizon", type=_days, metavar="DAYS", help="such as 90d or 12w")
-    command.add_argument("--draws", type=_positive, metavar="N", help="prior draws")
+    command.add_argument("--as-of", type=values.iso_date, metavar="DATE", help="such as 2025-11-22")
+    command.add_argument("--horizon", type=values.days, metavar="DAYS", help="such as 90d or 12w")
+    command.add_argument("--draws", type=values.positive, metavar="N", help="prior draws")
     command.add_argument("--seed", type=int, metavar="N", help="keys every random number")
     command.add_argument(
         "--cluster", metavar="ADDRESS", help="Dask scheduler to work on, such as tcp://host:8786"
     )
 
 
-def _date(text: str) -> date:
-    if text == "today":
-        return datetime.now(UTC).date()
+def _add_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--format",
+        type=values.formats,
+        default=("html", "pdf"),
+        metavar="FORMATS",
+        help="of a report: html or html,pdf (the default)",
+    )
+
+
+def _share(text: str) -> float:
     try:
-        return date.fromisoformat(text)
+        found = float(text)
     except ValueError:
-        message = f"'{text}' is not a date; write it as 2025-11-22, or today"
-        raise argparse.ArgumentTypeError(message) from None
-
-
-def _days(text: str) -> int:
-    number, unit = text.strip().rstrip("dwy"), text.strip()[-1:]
-    if not number.isdigit() or int(number) < 1 or number + unit not in {text.strip(), text + unit}:
-        message = f"'{text}' is not a duration; write it as 90d, 12w or 1y"
+        found = -1.0
+    if not 0 < found < 1:
+        message = f"'{text}' is not a probability between 0 and 1; write it as 0.5"
         raise argparse.ArgumentTypeError(message)
-    return int(number) * {"w": 7, "y": 365}.get(unit, 1)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        message = f"'{text}' is not a whole number above 0"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
+    return found
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -213,9 +220,21 @@ def _compare_report(options: argparse.Namespace) -> int:
         cluster=options.cluster or "",
         name=options.name,
         out=options.out,
+        formats=options.format,
     )
-    print(run.folder / "report.html")
+    _told(run.folder / "report.html", run.warning)
+    _list(options.out)
     return 0
+
+
+def _list(out: Path) -> None:
+    """Enter a finished report into the page of all reports."""
+    from escalation.reporting.index import refresh
+
+    try:
+        refresh(out)
+    except (EscalationError, OSError) as error:
+        print(f"escalation: warning: {out / 'index.html'} is as it was: {error}", file=sys.stderr)
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -231,6 +250,7 @@ def _sweep(options: argparse.Namespace) -> int:
         job = prepare(
             case,
             design,
+            targets=dict.fromkeys([*case.targets, *([options.target] if options.target else [])]),
             samples=options.samples or (case.sweep and case.sweep.samples) or SAMPLES,
             horizon=options.horizon,
             draws=options.draws or DRAWS,
@@ -243,21 +263,31 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.report:
         from escalation.sweeping.report import run_sweep_report
 
-        print(run_sweep_report(found.path, options.target or "", options.above))
+        page, warning = run_sweep_report(
+            found.path, options.target or "", options.above, formats=options.format
+        )
+        _told(page, warning)
     return 0
 
 
+def _told(page: Path, warning: str) -> None:
+    print(page)
+    if warning:
+        print(f"escalation: warning: {warning}", file=sys.stderr)
+
+
 def _design(options: argparse.Namespace, case: Scenario, seed: int) -> Design:
-    from escalation.sweeping.designs import grid, latin, read_range
+    from escalation.reading.ranges import read_range
+    from escalation.sweeping.designs import grid, latin
 
     ranges = []
     given = case.sweep if not options.vary else None
     texts = [f"{name}={text}" for name, text in given.vary.items()] if given else options.vary
     for text in texts:
-        name, equals, values = text.rpartition("=")
+        name, equals, ends = text.rpartition("=")
         if not equals:
             raise InvalidValueError(f"--vary {text}: write NAME=LOW:HIGH:N")
-        ranges.append(read_range(name.strip(), values, case.assumptions))
+        ranges.append(read_range(name.strip(), ends, case.assumptions))
     variants = options.variants or (given.variants if given else None)
     return latin(ranges, variants, seed) if variants else grid(ranges)
 

@@ -24,6 +24,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from escalation.cli import values
 from escalation.errors import RunError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SPLIT = date(1990, 1, 1)
 UNTIL = date(2014, 12, 31)  # end of Militarized Interstate Events 1.0
 EVENTS = Path("mie_mid", "mie-1.0.csv")
 SOURCE = "Militarized Interstate Events 1.0 (Gibler & Miller), 1816-2014"
+RECOVERY = Path("docs/recovery.md")
 SEED = 20251122
 REFERENCE = "ESCALATION_REFERENCE"
 
@@ -69,6 +71,10 @@ def _add_learn(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--starts", type=int, default=4)
     command.add_argument("--draws", type=int, default=1024)
     command.add_argument("--seed", type=int, default=SEED)
+    command.add_argument(
+        "--check", type=values.positive, metavar="SETS",
+        help="instead: simulate and fit so many data sets, and write docs/recovery.md",
+    )  # fmt: skip
     _add_data(command)
     command.set_defaults(run=_learn)
 
@@ -114,6 +120,9 @@ def _add_score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--resolutions", type=Path, metavar="FILE", help="what happened, for --forecasts"
     )
     command.add_argument("--day", type=date.fromisoformat, metavar="DATE", help="by default today")
+    command.add_argument(
+        "--late", action="store_true", help="score what was made after its target date too"
+    )
     command.add_argument("--out", type=Path, help="by default scoreboard.html in the reports")
     command.set_defaults(run=_score)
 
@@ -142,13 +151,22 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def _write(path: Path, text: str) -> None:
+    from escalation.reporting.disk import write_whole
+
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _fit_rates(options: argparse.Namespace) -> int:
     from escalation.history import reference_rules
 
     rules = reference_rules.read_rules(options.rules)
     fitted = reference_rules.fit(rules, _data(options))
     out = options.out or options.rules.with_name("reference_classes.yaml")
-    out.write_text(reference_rules.written(rules, fitted, options.rules.name), encoding="utf-8")
+    _write(out, reference_rules.written(rules, fitted, options.rules.name))
     _say(f"wrote {out}: {len(fitted)} classes")
     return 0
 
@@ -156,12 +174,25 @@ def _fit_rates(options: argparse.Namespace) -> int:
 def _learn(options: argparse.Namespace) -> int:
     from escalation.history import backtest, learned, learning
 
+    if options.check:
+        return _check(options)
     training, _ = backtest.split_cases(_histories(options), options.split, UNTIL)
+    if not training.size:
+        raise RunError(f"no confrontation began before {options.split}: there is nothing to learn")
     fit = learning.fit(training, seed=options.seed, starts=options.starts, draws=options.draws)
     about = f"From {SOURCE}: those that began before {options.split}."
     for path in learned.write(options.out, fit, about, options.catalogue):
         _say(f"wrote {path}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from escalation.history import recovery
+
+    result = recovery.recover(options.check, seed=options.seed, say=_say)
+    _write(RECOVERY, recovery.page(result))
+    _say(f"wrote {RECOVERY}")
+    return int(bool(result.failing()))
 
 
 def _backtest(options: argparse.Namespace) -> int:
@@ -172,7 +203,7 @@ def _backtest(options: argparse.Namespace) -> int:
     result = backtest.backtest(
         histories, draws, split=options.split, until=UNTIL, seed=options.seed
     )
-    options.out.write_text(backtest_page.page(result, SOURCE), encoding="utf-8")
+    _write(options.out, backtest_page.page(result, SOURCE))
     _say(f"wrote {options.out}")
     return 0
 
@@ -181,7 +212,7 @@ def _crises(options: argparse.Namespace) -> int:
     from escalation.history import crises, crises_page
 
     result = crises.replay(options.folder, draws=options.draws, seed=options.seed)
-    options.out.write_text(crises_page.page(result), encoding="utf-8")
+    _write(options.out, crises_page.page(result))
     _say(f"wrote {options.out}")
     return 0
 
@@ -195,27 +226,31 @@ def _import(options: argparse.Namespace) -> int:
     if options.out is None:
         sys.stdout.write(text)
     else:
-        options.out.write_text(text, encoding="utf-8")
+        _write(options.out, text)
     _say(f"{len(imported.rows)} rows; {imported.unmapped} events had no rule")
     return 0
 
 
 def _score(options: argparse.Namespace) -> int:
-    from escalation.history import scoreboard, scoring
+    from escalation.history import scoreboard
+    from escalation.history.forecasts import read_forecasts
+    from escalation.history.outcomes import read_resolutions
+    from escalation.history.scoring import score
 
     if options.forecasts:
-        case = options.forecasts.parent.name or "forecasts"
-        forecasts = scoring.read_forecasts(options.forecasts, case)
-        known = {case: scoring.read_resolutions(options.resolutions)} if options.resolutions else {}
+        case = options.forecasts.absolute().parent.name
+        forecasts = read_forecasts(options.forecasts, case)
+        known = {case: read_resolutions(options.resolutions)} if options.resolutions else {}
     else:
         forecasts = scoreboard.archived(options.reports)
         known = scoreboard.happened(options.scenarios)
     cases = {each.case for each in forecasts}
     day = options.day or datetime.now(UTC).date()
-    record = scoring.score(forecasts, scoreboard.of_runs(known, cases), day)
+    record = score(forecasts, scoreboard.of_runs(known, cases), day, late=options.late)
     sys.stdout.write("\n".join(scoreboard.table(record)) + "\n")
-    out = options.out or options.reports / "scoreboard.html"
+    out = options.out or options.reports / scoreboard.PAGE
     if options.out or (out.parent.is_dir() and not options.forecasts):
-        out.write_text(scoreboard.page(record), encoding="utf-8")
+        back = (out.parent / scoreboard.INDEX).is_file()
+        _write(out, scoreboard.page(record, back=back))
         _say(f"wrote {out}")
     return 0

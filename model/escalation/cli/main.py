@@ -2,22 +2,24 @@
 
 Every command reads scenario files, says what is wrong with file and line, and never shows a
 traceback for bad input. Exit codes: 0 fine, 1 invalid input, 2 wrong usage, 3 impossible
-evidence, 4 a report could not be made, 130 interrupted.
+evidence, 4 to 13 a report could not be made (`docs/runs.md`), 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from escalation import __version__
 from escalation.cli import compare as cli_compare
 from escalation.cli import learning as cli_learning
+from escalation.cli import report as cli_report
+from escalation.cli import runs as cli_runs
+from escalation.cli import values
 from escalation.cli import workbench as cli_workbench
 from escalation.errors import EscalationError, InvalidInputError
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
     from escalation.engine.assessment import Assessment, Estimate
 
-HORIZON = re.compile(r"^\s*(\d+)\s*([dwy]?)\s*$")
-DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 INTERRUPTED = 130
 FEW = 100  # effective draws, below which the intervals are rough
 TRUSTED = 0.7  # largest Pareto k of weights to be trusted
@@ -69,12 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_check(commands)
     _add_assess(commands)
-    _add_report(commands)
+    cli_report.add_commands(commands)
     schema = commands.add_parser("schema", help="write the JSON Schema of scenario files")
     schema.add_argument("--out", type=Path, help="file to write; by default standard output")
     schema.set_defaults(run=_schema)
     cli_compare.add_commands(commands)
     cli_learning.add_commands(commands)
+    cli_runs.add_commands(commands)
     cli_workbench.add_commands(commands)
     return parser
 
@@ -105,7 +106,7 @@ def _add_assess(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command = commands.add_parser("assess", help="print how likely each target is")
     command.add_argument("scenario", type=Path, metavar="SCENARIO")
     _add_run_options(command)
-    command.add_argument("--horizon", type=days, metavar="DAYS", help="such as 90d or 12w")
+    command.add_argument("--horizon", type=values.days, metavar="DAYS", help="such as 90d or 12w")
     command.add_argument(
         "--set",
         action="append",
@@ -117,61 +118,10 @@ def _add_assess(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.set_defaults(run=_assess)
 
 
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("report", help="run the report notebook for scenarios")
-    command.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO")
-    _add_run_options(command)
-    command.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR")
-    command.add_argument(
-        "--format",
-        type=_formats,
-        default=("html", "pdf"),
-        metavar="FORMATS",
-        help="html or html,pdf (the default)",
-    )
-    command.set_defaults(run=_report)
-
-
 def _add_run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--as-of", type=iso_date, metavar="DATE", help="such as 2025-11-22")
-    command.add_argument("--draws", type=_positive, metavar="N", help="prior draws")
+    command.add_argument("--as-of", type=values.iso_date, metavar="DATE", help="such as 2025-11-22")
+    command.add_argument("--draws", type=values.positive, metavar="N", help="prior draws")
     command.add_argument("--seed", type=int, metavar="N", help="keys every random number")
-
-
-def iso_date(text: str) -> date:
-    """Read an ISO date, or `today` (UTC)."""
-    if text == "today":
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        message = f"'{text}' is not a date; write it as 2025-11-22, or today"
-        raise argparse.ArgumentTypeError(message) from None
-
-
-def days(text: str) -> int:
-    """Read a number of days, such as 90d, 12w or 1y."""
-    match = HORIZON.match(text)
-    if not match or not int(match[1]):
-        message = f"'{text}' is not a duration; write it as 90d, 12w or 1y"
-        raise argparse.ArgumentTypeError(message)
-    return int(match[1]) * DAYS[match[2]]
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        message = f"'{text}' is not a whole number above 0"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    found = tuple(each.strip() for each in text.lower().split(","))
-    unknown = [each for each in found if each not in {"html", "pdf"}]
-    if unknown:
-        message = f"'{unknown[0]}' is not a format; write html, or html,pdf"
-        raise argparse.ArgumentTypeError(message)
-    return found
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -204,29 +154,6 @@ def _schema(options: argparse.Namespace) -> int:
         options.out.write_text(text, encoding="utf-8")
         print(f"wrote {options.out}", file=sys.stderr)
     return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    from escalation.reporting.report import run_report
-
-    worst = 0
-    for path in options.scenarios:
-        try:
-            run = run_report(
-                path,
-                as_of=options.as_of,
-                out=options.out,
-                draws=options.draws,
-                seed=options.seed,
-                formats=options.format,
-            )
-            print(run.folder / "report.html")
-            if run.warning:
-                print(f"escalation: warning: {run.warning}", file=sys.stderr)
-        except EscalationError as error:
-            print(error, file=sys.stderr)
-            worst = max(worst, error.exit_code)
-    return worst
 
 
 def _assess(options: argparse.Namespace) -> int:

@@ -17,26 +17,28 @@ import argparse
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from escalation.errors import RunError
+from escalation.reading.workspace import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NOTEBOOK = Path("notebooks", "workbench.ipynb")
-SCHEMA = "scenario.schema.json"
 WORKSPACE = "ESCALATION_WORKSPACE"
 OFTEN = 0.5  # seconds between two looks at the files
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add every command of this module to a parser's subcommands."""
-    lab = commands.add_parser("lab", help="open JupyterLab with the workbench")
+    # What begins with a dash is JupyterLab's, so no option here may begin with one.
+    lab = commands.add_parser(
+        "lab", help="open JupyterLab with the workbench", prefix_chars="+", add_help=False
+    )
     lab.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to jupyter lab")
     lab.set_defaults(run=_lab)
     new = commands.add_parser("new", help="start a case folder in scenarios/")
@@ -82,15 +84,9 @@ def _stamps(paths: Sequence[Path]) -> dict[Path, int]:
     return {each: each.stat().st_mtime_ns for each in files if each.exists()}
 
 
-def workspace() -> Path:
-    """Return the folder that holds `scenarios/` or the notebooks, from here upwards; or here."""
-    here = Path.cwd()
-    folders = (here, *here.parents)
-    return next((each for each in folders if (each / "scenarios").is_dir()), here)
-
-
 def write_schema(root: Path) -> None:
     """Write the JSON Schema beside the scenarios, where their first line names it."""
+    from escalation.lab.editing import SCHEMA
     from escalation.reading.scenario import json_schema
 
     if (root / "scenarios").is_dir():
@@ -99,20 +95,28 @@ def write_schema(root: Path) -> None:
 
 
 def _lab(options: argparse.Namespace) -> int:
+    """Become JupyterLab, with our settings after those that somebody made."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise RunError("JupyterLab is not installed: pip install 'escalation[lab]'")
-    root = workspace()
+    from escalation.lab.opening import RUN, SETTINGS
+
+    root = root_of(Path.cwd())
     write_schema(root)
     opened = [str(NOTEBOOK)] if (root / NOTEBOOK).is_file() else []
-    command = [sys.executable, "-m", "jupyterlab", *opened, *options.arguments]
-    environment = {**os.environ, WORKSPACE: str(root)}
-    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+    here = [f"--ServerApp.root_dir={root}"]
+    command = [sys.executable, "-m", "jupyterlab", *here, *opened, *options.arguments]
+    paths = [*filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")]), str(SETTINGS)]
+    added = {WORKSPACE: str(root), RUN: "".join(opened)}
+    added["JUPYTER_CONFIG_PATH"] = os.pathsep.join(paths)
+    os.chdir(root)
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, **added})  # noqa: S606 (a list, no shell)
 
 
 def _new(options: argparse.Namespace) -> int:
     from escalation.lab.new_case import start_case
 
-    root = workspace()
+    root = root_of(Path.cwd())
     folder = start_case(root / "scenarios", options.case, options.title)
     write_schema(root)
     print(f"wrote {folder}")

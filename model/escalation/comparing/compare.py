@@ -12,13 +12,14 @@ it explains the gap.
 
 How well each explains the evidence is ln Z_s = ln E_prior exp ℓ, and exp(ln Z_b − ln Z_a) is the
 Bayes factor (Kass & Raftery 1995, JASA 90): only where both were shown the same evidence, silence
-included. The blend of scenarios with plausibilities π is P = Σ_s π_s P_s.
+included. `swapping` says at which value of an assumption two scenarios swap order, and `blending`
+averages them by plausibility.
 
     comparison = compare([load("baseline.yaml"), load("talks.yaml")])
     comparison.gap("venezuela-baseline", "venezuela-talks", "strikes").difference
 
->>> plausibilities({"a": 3.0, "b": 1.0}, ("a", "b"))
-{'a': 0.75, 'b': 0.25}
+>>> horizon_of([90, 90])
+90
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from escalation.comparing.blending import Blend, blend, estimate, plausibilities
 from escalation.comparing.differences import Difference, check_comparable, differences
+from escalation.comparing.swapping import Pair, Swap
 from escalation.comparing.switching import Explanation, explain_gap
 from escalation.engine.assessment import DRAWS, HIGH, LOW, SEED, Assessment, Estimate
 from escalation.engine.layout import Plan, plan
 from escalation.engine.outcomes import weighted_quantile
-from escalation.engine.shared_draws import SharedDraws, Weighed, couple, here, ratio_error, share
+from escalation.engine.shared_draws import SharedDraws, Weighed, couple, here, influence, share
 from escalation.errors import InvalidValueError
 from escalation.maths.priors import keyed_generator
 from escalation.reading.case import Scenario
@@ -104,25 +107,6 @@ class Support:
 
 
 @dataclass(frozen=True)
-class Blend:
-    """Scenarios averaged by the plausibility that an analyst gives them.
-
-    Attributes
-    ----------
-    plausibility : Mapping[str, float]
-        Of each scenario, adding up to 1, with all evidence considered.
-    targets : Mapping[str, Estimate]
-        P(target within the horizon): mean, and quantiles over scenarios and draws.
-    errors : Mapping[str, float]
-        Monte Carlo standard error of each mean.
-    """
-
-    plausibility: Mapping[str, float]
-    targets: Mapping[str, Estimate]
-    errors: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Scenarios on shared draws; the first is what the others are measured against.
 
@@ -144,6 +128,9 @@ class Comparison:
         For each other scenario and target; none where they were not asked for.
     unexplained : Mapping[str, str]
         Scenarios whose gap cannot be split, and why.
+    swaps : tuple of Swap
+        For each other scenario and the first target, at which value of an assumption the gap
+        closes; none where they were not asked for.
     blend : Blend or None
     """
 
@@ -158,6 +145,7 @@ class Comparison:
     support: Mapping[str, Support]
     explanations: tuple[Explanation, ...]
     unexplained: Mapping[str, str]
+    swaps: tuple[Swap, ...]
     blend: Blend | None
 
     @property
@@ -191,11 +179,11 @@ class Comparison:
 
     def reach(self, name: str, target: str, days: int | None = None) -> Estimate:
         """P(target reached within so many days; by default the horizon)."""
-        return _estimate(self.draws(name, target, days), self.of(name).weights)
+        return estimate(self.draws(name, target, days), self.of(name).weights)
 
     def error(self, name: str, target: str, days: int | None = None) -> float:
         """Monte Carlo standard error of that probability."""
-        return ratio_error(self.of(name).weights, self.draws(name, target, days))
+        return self.shared.error(influence(self.of(name).weights, self.draws(name, target, days)))
 
     def gap(self, first: str, other: str, target: str, days: int | None = None) -> Gap:
         """How much more likely the target is in the other scenario than in the first."""
@@ -204,7 +192,8 @@ class Comparison:
         pairs = couple(a, b, keyed_generator(self.seed, "pairs"))
         apart = q[pairs.second] - p[pairs.first]
         low, high = (weighted_quantile(apart, pairs.weight, at) for at in (LOW, HIGH))
-        return Gap(float(b @ q - a @ p), low, high, ratio_error(b, q, a, p), pairs.overlap)
+        error = self.shared.error(influence(b, q) - influence(a, p))
+        return Gap(float(b @ q - a @ p), low, high, error, pairs.overlap)
 
     def divergence(self, first: str, other: str, target: str) -> tuple[Array, Array, Array]:
         """Difference, and 5 % and 95 % quantiles over pairs, on each day: shapes (H+1,)."""
@@ -253,7 +242,7 @@ def compare(
     plausibility : Mapping[str, float], optional
         Name → weight in the blend; those left out weigh nothing.
     explain : bool
-        Whether to split each gap over what differs.
+        Whether to split each gap over what differs, and to look for what would close it.
     distribute : callable, optional
         Makes the function that evaluates plans, for instance on other machines; by default they
         are evaluated here.
@@ -267,17 +256,16 @@ def compare(
     if len(scenarios) < 2:  # noqa: PLR2004
         raise InvalidValueError("a comparison takes at least two scenarios")
     check_comparable(scenarios)
-    days = _horizon([_ahead(case) for case in cases]) if horizon is None else horizon
+    days = horizon_of([_ahead(case) for case in cases]) if horizon is None else horizon
     plans = tuple(plan(each, each.as_of, days) for each in scenarios)
     targets = tuple(dict.fromkeys(target for each in scenarios for target in each.targets))
     names = _names(scenarios)
     shares = plausibilities(plausibility, names) if plausibility else None
     spread = distribute or _here
     shared, weighed = share(plans, draws, seed, spread(targets, rungs=True))
+    again = spread(targets, rungs=False)
     explanations, unexplained = (
-        _explanations(scenarios, names, targets, days, shared, spread(targets, rungs=False))
-        if explain
-        else ((), {})
+        _explanations(scenarios, names, targets, days, shared, again) if explain else ((), {})
     )
     return Comparison(
         scenarios,
@@ -288,10 +276,11 @@ def compare(
         shared,
         weighed,
         differences(scenarios),
-        _support(names, plans, weighed),
+        _support(names, plans, shared, weighed),
         explanations,
         unexplained,
-        _blend(names, targets, weighed, shares) if shares else None,
+        _swaps(names, plans, targets[0], shared, weighed, again) if explain else (),
+        blend(names, targets, shared, weighed, shares) if shares else None,
     )
 
 
@@ -308,7 +297,8 @@ def _ahead(case: Scenario | Assessment) -> int:
     return case.horizon
 
 
-def _horizon(each: Sequence[int]) -> int:
+def horizon_of(each: Sequence[int]) -> int:
+    """Return the horizon of all, in days; an error where they differ."""
     if len(set(each)) > 1:
         shown = ", ".join(f"{days}d" for days in sorted(set(each)))
         raise InvalidValueError(f"their horizons differ ({shown}); choose one with --horizon")
@@ -329,11 +319,6 @@ def _names(scenarios: Sequence[Scenario]) -> tuple[str, ...]:
         seen[name] += 1
         unique.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return tuple(unique)
-
-
-def _estimate(values: Array, weights: Array) -> Estimate:
-    low, high = (weighted_quantile(values, weights, at) for at in (LOW, HIGH))
-    return Estimate(float(weights @ values), low, high)
 
 
 def _explanations(
@@ -357,8 +342,24 @@ def _explanations(
     return tuple(found), unexplained
 
 
+def _swaps(
+    names: Sequence[str],
+    plans: Sequence[Plan],
+    target: str,
+    shared: SharedDraws,
+    weighed: Sequence[Weighed],
+    evaluate: Evaluate,
+) -> tuple[Swap, ...]:
+    """At which values each other scenario swaps order with the first, for the first target."""
+    found: list[Swap] = []
+    for name, layout, each in zip(names[1:], plans[1:], weighed[1:], strict=True):
+        pair = Pair((plans[0], layout), (weighed[0], each), shared, evaluate, row=0)
+        found += pair.swaps((names[0], name), target)
+    return tuple(found)
+
+
 def _support(
-    names: Sequence[str], plans: Sequence[Plan], weighed: Sequence[Weighed]
+    names: Sequence[str], plans: Sequence[Plan], shared: SharedDraws, weighed: Sequence[Weighed]
 ) -> dict[str, Support]:
     found = {}
     base = weighed[0]
@@ -368,7 +369,7 @@ def _support(
         found[name] = Support(
             each.fit.log_marginal_likelihood,
             None if why_not else float(np.exp(log_factor)),
-            float(np.sqrt(np.square(each.weights - base.weights).sum())),
+            shared.error(each.weights - base.weights),
             why_not,
         )
     return found
@@ -391,38 +392,3 @@ def _other_evidence(a: Plan, b: Plan) -> str:
 
 def _seen(difference: Difference) -> bool:
     return difference.kind == "evidence" and difference.name.startswith("observations.")
-
-
-def plausibilities(given: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """Plausibility of each scenario, adding up to 1.
-
-    Raises
-    ------
-    InvalidValueError
-        If one is negative or of no scenario here, or all are zero.
-    """
-    unknown = [name for name in given if name not in names]
-    if unknown:
-        raise InvalidValueError(f"no scenario '{unknown[0]}'; there are {', '.join(names)}")
-    total = sum(given.values())
-    if min(given.values()) < 0 or not 0 < total < float("inf"):
-        raise InvalidValueError("plausibilities are numbers from 0 up, and not all zero")
-    return {name: given.get(name, 0.0) / total for name in names}
-
-
-def _blend(
-    names: Sequence[str],
-    targets: Sequence[str],
-    weighed: Sequence[Weighed],
-    shares: Mapping[str, float],
-) -> Blend:
-    weights = [shares[name] * each.weights for name, each in zip(names, weighed, strict=True)]
-    estimates, errors = {}, {}
-    for row, target in enumerate(targets):
-        values = [each.outcomes.reached[-1, row] for each in weighed]
-        estimates[target] = _estimate(np.concatenate(values), np.concatenate(weights))
-        influence = sum(
-            w * (p - each.weights @ p) for w, p, each in zip(weights, values, weighed, strict=True)
-        )
-        errors[target] = float(np.sqrt(np.square(influence).sum()))
-    return Blend(shares, estimates, errors)

@@ -204,7 +204,7 @@ def changes(a: Scenario, b: Scenario) -> tuple[Change, ...]:
     numbers = [
         name
         for name in dict.fromkeys((*a.assumptions, *b.assumptions))
-        if not _same_number(a.assumptions.get(name), b.assumptions.get(name))
+        if not same_number(a.assumptions.get(name), b.assumptions.get(name))
     ]
     owners = {name: _owner(name, names) for name in numbers}
     apart |= {owner for owner in owners.values() if owner.endswith(".start")}
@@ -228,7 +228,8 @@ def _check_factors(a: Scenario, b: Scenario) -> None:
         )
 
 
-def _same_number(one: Assumption | None, other: Assumption | None) -> bool:
+def same_number(one: Assumption | None, other: Assumption | None) -> bool:
+    """Whether two assumptions, either of which may be absent, are one number to the engine."""
     if one is None or other is None:
         return one is other
     return _number(one) == _number(other)

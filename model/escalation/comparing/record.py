@@ -5,21 +5,23 @@
 probabilities. A difference without words is on purpose: words are for probabilities.
 
 >>> points(0.123), points(-0.004), points(0.0), points(0.00001)
-('+12.3', '\N{MINUS SIGN}0.4', '0', '+0.0')
+('+12.3', '\N{MINUS SIGN}0.4', '0', 'about 0')
 """
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 from escalation.comparing.differences import NOTHING
-from escalation.maths.words import percent, say, say_interval
-from escalation.reading.naming import in_words, number
+from escalation.maths.words import percent, percent_range, say, say_interval
+from escalation.reading.naming import TIMES, in_words, number, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from escalation.comparing.compare import Comparison, Gap
+    from escalation.comparing.swapping import Swap
     from escalation.comparing.switching import Explanation
     from escalation.engine.assessment import Estimate
     from escalation.reading.case import Scenario
@@ -32,12 +34,15 @@ METHODS = {
     "amis": "adaptive importance sampling, one mixture for all scenarios",
 }
 MOST_PARTS = 5
+SMALL = 0.0005  # differences below this print as 0.0 points
 
 
 def points(difference: float) -> str:
     """Return a difference of probabilities in points, with its sign; `0` only if it is zero."""
     if difference == 0:
         return "0"
+    if abs(difference) < SMALL:
+        return "about 0"
     return f"{'+' if difference > 0 else MINUS}{abs(100 * difference):.1f}"
 
 
@@ -68,12 +73,6 @@ def about(scenarios: tuple[Scenario, ...], name: str) -> str:
     return in_words(scenarios[0], name)
 
 
-def interval(low: float, high: float) -> str:
-    """`12–40 %`."""
-    first, last = percent(low), percent(high)
-    return first if first == last else f"{first.removesuffix('%').rstrip()}{DASH}{last}"
-
-
 def record(comparison: Comparison) -> dict[str, object]:
     """Return the comparison as plain data."""
     return {
@@ -84,6 +83,7 @@ def record(comparison: Comparison) -> dict[str, object]:
         "draws": comparison.shared.size,
         "method": comparison.shared.method,
         "targets": list(comparison.targets),
+        "labels": {target: label(comparison, target) for target in comparison.targets},
         "scenarios": [_scenario(comparison, name) for name in comparison.names],
         "gaps": list(_gaps(comparison)),
         "differences": [
@@ -98,6 +98,7 @@ def record(comparison: Comparison) -> dict[str, object]:
         ],
         "explanations": [_explained(comparison, each) for each in comparison.explanations],
         "unexplained": dict(comparison.unexplained),
+        "swaps": [_swap(comparison, each) for each in comparison.swaps],
         "blend": _blend(comparison),
     }
 
@@ -135,9 +136,9 @@ def _estimate(estimate: Estimate, scenario: Scenario) -> dict[str, object]:
     }
 
 
-def _round(value: float) -> float | None:
+def _round(value: float | None) -> float | None:
     """Six significant digits; None for what is no number."""
-    return float(f"{value:.6g}") if value == value else None  # noqa: PLR0124 (NaN alone differs)
+    return None if value is None or isnan(value) else float(f"{value:.6g}")
 
 
 def _gaps(comparison: Comparison) -> Iterator[dict[str, object]]:
@@ -173,6 +174,18 @@ def _explained(comparison: Comparison, each: Explanation) -> dict[str, object]:
             }
             for part in each.parts
         ],
+    }
+
+
+def _swap(comparison: Comparison, each: Swap) -> dict[str, object]:
+    said = ("first", "other", "target", "name")
+    numbers = ("value", "probability", "low", "high", "at_low", "at_high")
+    return {
+        **{key: getattr(each, key) for key in said},
+        "about": about(comparison.scenarios, each.name),
+        "held_in": "both" if each.alike else "other",
+        **{key: _round(getattr(each, key)) for key in numbers},
+        "draws": each.draws,
     }
 
 
@@ -215,7 +228,7 @@ def _reach_lines(comparison: Comparison) -> list[str]:
 
 
 def _cell(estimate: Estimate) -> str:
-    return f"{percent(estimate.probability)} ({interval(estimate.low, estimate.high)})"
+    return f"{percent(estimate.probability)} ({percent_range(estimate.low, estimate.high)})"
 
 
 def _other_lines(comparison: Comparison, other: str) -> list[str]:
@@ -228,6 +241,11 @@ def _other_lines(comparison: Comparison, other: str) -> list[str]:
         lines += [line for each in found for line in _part_lines(comparison, each)]
     if other in comparison.unexplained:
         lines.append(f"  Not split: {comparison.unexplained[other]}")
+    lines += [
+        f"  Closed at {at}: {about(comparison.scenarios, each.name)}"
+        for each in comparison.swaps
+        if each.other == other and (at := swap_value(comparison, each))
+    ]
     values = _values(comparison, other)
     lines += [f"  {name}: {first} {DASH}> {last}" for name, (first, last) in values.items()]
     return lines
@@ -237,7 +255,9 @@ def gap_text(gap: Gap) -> str:
     """`+4.1 (+1.0 to +9.5), error 0.2`."""
     if gap.difference == gap.low == gap.high == 0:
         return "0, exactly"
-    error = f"{100 * gap.error:.1f}" if gap.error >= 0.0005 else "below 0.1"  # noqa: PLR2004
+    error = f"{100 * gap.error:.1f}" if gap.error >= SMALL else "below 0.1"
+    if max(abs(gap.difference), abs(gap.low), abs(gap.high)) < SMALL:
+        return f"about 0, error {error}"
     return f"{points(gap.difference)} ({points(gap.low)} to {points(gap.high)}), error {error}"
 
 
@@ -249,6 +269,18 @@ def _part_lines(comparison: Comparison, each: Explanation) -> list[str]:
         for part in each.parts[:MOST_PARTS]
         if part.size
     ]
+
+
+def swap_value(comparison: Comparison, each: Swap) -> str:
+    """Value of an assumption at which the gap closes, with its unit; empty where none does."""
+    return "" if each.value is None else measure(comparison, each, each.value)
+
+
+def measure(comparison: Comparison, each: Swap, value: float) -> str:
+    """Return a value of the assumption that a swap is about, with its unit."""
+    assumption = comparison.scenario(each.other).assumptions[each.name]
+    sign = TIMES if assumption.role == "multiplier" else ""
+    return f"{sign}{number(value)} {unit(assumption)}".strip()
 
 
 def _values(comparison: Comparison, other: str) -> Mapping[str, tuple[str, str]]:

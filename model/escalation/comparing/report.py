@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from escalation.comparing.notebook import by_scenario, latest, provenance
 from escalation.engine.assessment import DRAWS, SEED
-from escalation.errors import EscalationError, RunError
+from escalation.errors import EscalationError, InvalidValueError
 from escalation.reading.documents import Workspace
 from escalation.reading.scenario import load
-from escalation.reporting.execution import KERNEL_LOG, Progress, execute, read
+from escalation.reporting.execution import execute, read
+from escalation.reporting.faults import ReportError, Stopped, kind_of
 from escalation.reporting.notebook import OUT, WORKSPACE, find
 from escalation.reporting.page import to_html
+from escalation.reporting.pdf import print_page
+from escalation.reporting.progress import Progress, bar
 from escalation.reporting.provenance import file_digest, inputs_digest, relative
 from escalation.reporting.record import to_json
+from escalation.reporting.report import failure
 from escalation.reporting.shelf import COMPLETE, MANIFEST, Shelf, outputs
 
 if TYPE_CHECKING:
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
     from escalation.reading.case import Scenario
 
 NOTEBOOK = Path("notebooks/compare_scenarios.ipynb")
+FORMATS = ("html",)
 FOLDER = "compare"
+PDF = "report.pdf"
 SCHEMA = 1
 
 
@@ -47,11 +53,14 @@ class ComparisonRun:
     fresh : bool
         False: it was there already, made from the same inputs.
     manifest : Mapping
+    warning : str
+        Why a format that was asked for is missing; empty if none is.
     """
 
     folder: Path
     fresh: bool
     manifest: Mapping[str, Any]
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ class _Job:
     notebook: Path
     parameters: Mapping[str, object]
     made_from: Mapping[str, object]
+    formats: Sequence[str]
+
+    @property
+    def title(self) -> str:
+        return f"{len(self.cases)} scenarios side by side: {self.name}"
 
     @property
     def root(self) -> Path:
@@ -80,6 +94,7 @@ def run_comparison(  # noqa: PLR0913 (options of a command, all by name)
     cluster: str = "",
     name: str | None = None,
     out: Path = Path("reports"),
+    formats: Sequence[str] = FORMATS,
     progress: bool = True,
 ) -> ComparisonRun:
     """Make the report of a comparison, unless it is there already.
@@ -96,6 +111,8 @@ def run_comparison(  # noqa: PLR0913 (options of a command, all by name)
         Of the folder; by default that of the folder of the first scenario.
     out : Path
         Folder of all reports.
+    formats : sequence of str
+        "pdf" asks for `report.pdf` too, as in `report.run_report`.
     progress : bool
         Show a bar on standard error, if that is a terminal.
 
@@ -106,7 +123,7 @@ def run_comparison(  # noqa: PLR0913 (options of a command, all by name)
     """
     cases = [load(path, as_of=as_of) for path in paths]
     if not cases:
-        raise RunError("no scenario to compare")
+        raise InvalidValueError("no scenario to compare")
     root = Workspace.of(cases[0].path).root
     own = root / NOTEBOOK
     notebook = own if own.is_file() else find(NOTEBOOK)
@@ -125,7 +142,7 @@ def run_comparison(  # noqa: PLR0913 (options of a command, all by name)
         **provenance(cases, horizon=horizon, draws=count, seed=key, plausibility=given or None),
         "notebook": {"file": notebook.name, "sha256": file_digest(notebook)},
     }
-    job = _Job(name or _name(cases), cases, notebook, parameters, made_from)
+    job = _Job(name or _name(cases), cases, notebook, parameters, made_from, formats)
     return _run(job, out, quiet=not progress)
 
 
@@ -141,19 +158,25 @@ def _run(job: _Job, out: Path, *, quiet: bool) -> ComparisonRun:
     shelf = Shelf(place.resolve(), when, inputs_digest(job.made_from))
     with shelf.locked():
         manifest = shelf.find()
-        if manifest is not None:
+        if manifest is not None and ("pdf" not in job.formats or PDF in manifest["outputs"]):
             return ComparisonRun(place / when, fresh=False, manifest=manifest)
-        with Progress(f"{job.name} {when}", quiet=quiet) as bar:
-            return ComparisonRun(place / when, fresh=True, manifest=_make(job, shelf, bar))
+        with bar(f"{job.name} {when}", quiet=quiet) as shown:
+            manifest = _make(job, shelf, shown)
+        return ComparisonRun(
+            place / when, fresh=True, manifest=manifest, warning=manifest["warning"]
+        )
 
 
-def _make(job: _Job, shelf: Shelf, bar: Progress) -> dict[str, Any]:
+def _make(job: _Job, shelf: Shelf, shown: Progress) -> dict[str, Any]:
     """Build a run aside, and publish it or keep its remains."""
     building = shelf.build()
     begun, clock = datetime.now(UTC), time.monotonic()
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
+        "kind": "comparison",
         "status": "failed",
+        "name": job.name,
+        "title": job.title,
         "comparison": [case.name for case in job.cases],
         "as_of": shelf.as_of,
         "inputs_digest": shelf.key,
@@ -161,17 +184,22 @@ def _make(job: _Job, shelf: Shelf, bar: Progress) -> dict[str, Any]:
         "started": begun.isoformat(timespec="seconds"),
     }
     try:
-        _fill(job, building, bar)
-    except (EscalationError, OSError, KeyboardInterrupt) as error:
-        manifest["error"] = str(error) or type(error).__name__
+        _fill(job, building, shown)
+        manifest["warning"] = ""
+        if "pdf" in job.formats:
+            shown.step("printing")
+            manifest["warning"] = print_page(building / "report.html")
+    except (EscalationError, OSError, KeyboardInterrupt, Stopped) as error:
+        manifest |= failure(error)
         (building / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
         kept = shelf.keep_failed(building)
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | Stopped):
             raise
-        told = type(error) if isinstance(error, EscalationError) else RunError
-        raise told(f"{job.name}: {manifest['error']} (what there is of it: {kept})") from error
+        message = f"{job.name}: {manifest['error']} (what there is of it: {kept})"
+        raise ReportError(kind_of(error), message) from error
     manifest |= {
         "status": COMPLETE,
+        **_headline(building),
         "seconds": {"total": round(time.monotonic() - clock, 3)},
         "outputs": outputs(building),
     }
@@ -181,23 +209,52 @@ def _make(job: _Job, shelf: Shelf, bar: Progress) -> dict[str, Any]:
     return manifest
 
 
-def _fill(job: _Job, building: Path, bar: Progress) -> None:
+def _fill(job: _Job, building: Path, shown: Progress) -> None:
     """Write every file of a run but its manifest."""
     import nbformat
 
     source = read(job.notebook, job.parameters)
-    bar.step("starting")
+    shown.step("starting")
     environment = {WORKSPACE: str(job.root), OUT: str(building)}
-    done = execute(source, job.parameters, environment, building, bar)
-    (building / KERNEL_LOG).unlink(missing_ok=True)
+    done = execute(source, job.parameters, environment, building, shown)
     done.metadata.papermill.update(
         {"input_path": job.notebook.name, "output_path": "report.ipynb"}
         | {"environment_variables": {}}
     )
     nbformat.write(done, building / "report.ipynb")  # type: ignore[no-untyped-call]
-    title = f"{len(job.cases)} scenarios side by side: {job.name}"
-    (building / "report.html").write_text(to_html(done, title), encoding="utf-8")
+    (building / "report.html").write_text(to_html(done, job.title), encoding="utf-8")
     _check(job, building)
+
+
+def _headline(building: Path) -> dict[str, object]:
+    """Return what lists of runs show: each target in each scenario, at the horizon."""
+    data = json.loads((building / "result.json").read_text(encoding="utf-8"))
+    days = data["horizon_days"]
+    reach = {each["name"]: each["reach"] for each in data["scenarios"]}
+    titles = {each["name"]: each["title"] for each in data["scenarios"]}
+    headline = []
+    for target in data["targets"]:
+        gaps = [each for each in data["gaps"] if (each["target"], each["days"]) == (target, days)]
+        differences = [
+            {
+                "name": gap["other"],
+                "title": titles[gap["other"]],
+                "probability": reach[gap["other"]][target][str(days)]["probability"],
+                **{key: gap[key] for key in ("difference", "low", "high", "error")},
+            }
+            for gap in gaps
+        ]
+        headline.append(
+            {
+                "target": target,
+                "label": data["labels"][target],
+                "days": days,
+                "first": data["first"],
+                "probability": reach[data["first"]][target][str(days)]["probability"],
+                "differences": differences,
+            }
+        )
+    return {"horizon_days": days, "headline": headline}
 
 
 def _check(job: _Job, building: Path) -> None:
@@ -208,6 +265,4 @@ def _check(job: _Job, building: Path) -> None:
     seen = {**used, **notebook}
     changed = [key for key, made in told.items() if made != seen.get(key)]
     if changed:
-        raise RunError(
-            f"changed while the report was made: {', '.join(changed)}; run the command again"
-        )
+        raise ReportError("changed", f"changed while the report was made: {', '.join(changed)}")

@@ -6,20 +6,21 @@ through `markup.text`. The numbers are those of `compare_record`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from escalation.comparing.differences import NOTHING
 from escalation.comparing.record import (
     METHODS,
     about,
     days_spoken_of,
     gap_text,
-    interval,
     label,
+    measure,
     points,
 )
-from escalation.maths.words import percent, say
+from escalation.maths.words import percent, percent_range, say
 from escalation.reading.naming import day, number
 from escalation.reporting.markup import EMPTY, Fragment, table, tag, text
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from escalation.comparing.compare import Comparison
+    from escalation.comparing.swapping import Swap
     from escalation.comparing.switching import Explanation
     from escalation.engine.assessment import Estimate
     from escalation.maths.words import Table
@@ -75,7 +77,7 @@ def targets(comparison: Comparison) -> Fragment:
 def _cell(estimate: Estimate, words: Table) -> Markup:
     return Markup("{} {} {}").format(
         tag("strong", percent(estimate.probability)),
-        tag("span", interval(estimate.low, estimate.high), class_="interval"),
+        tag("span", percent_range(estimate.low, estimate.high), class_="interval"),
         tag("span", say(estimate.probability, words), class_="word"),
     )
 
@@ -103,14 +105,20 @@ def gaps(comparison: Comparison) -> Fragment:
 
 def sentences(comparison: Comparison) -> Fragment:
     """What the comparison comes to, in words."""
-    items = [tag("li", each) for name in comparison.others for each in _sentence(comparison, name)]
+    items = [
+        tag(
+            "li",
+            tag("b", text(comparison.scenario(name).title)),
+            tag("ul", *(tag("li", each) for each in _said(comparison, name))),
+        )
+        for name in comparison.others
+    ]
     return Fragment(tag("ul", *items), "in words")
 
 
-def _sentence(comparison: Comparison, name: str) -> list[Markup]:
+def _said(comparison: Comparison, name: str) -> list[Markup]:
     """One sentence for each target that moves by a point or more; one if none does."""
     found = []
-    title = text(comparison.scenario(name).title)
     for target in comparison.targets:
         gap = comparison.gap(comparison.first, name, target)
         if abs(gap.difference) < 0.01:  # noqa: PLR2004 (one point)
@@ -118,14 +126,14 @@ def _sentence(comparison: Comparison, name: str) -> list[Markup]:
         before = percent(comparison.reach(comparison.first, target).probability)
         after = percent(comparison.reach(name, target).probability)
         way = "likelier" if gap.difference > 0 else "less likely"
-        sure = " in almost every draw" if gap.low * gap.high > 0 else " on average"
-        main = _main(comparison, name, target)
+        sure = "in almost every draw" if gap.low * gap.high > 0 else "on average, not in every draw"
         found.append(
-            Markup("{}: {} is {}{}, {} and not {}.{}").format(
-                title, text(label(comparison, target)), way, sure, after, before, main
+            Markup("{}: {} and not {}, {} {}.{} ").format(
+                text(label(comparison, target)), after, before, way, sure,
+                _main(comparison, name, target),
             )
-        )
-    return found or [Markup("{}: no target moves by a point.").format(title)]
+        )  # fmt: skip
+    return found or [Markup("No target moves by a point.")]
 
 
 def _main(comparison: Comparison, name: str, target: str) -> Markup:
@@ -138,35 +146,54 @@ def _main(comparison: Comparison, name: str, target: str) -> Markup:
                 how = "All of it comes from"
             else:
                 how = "Most of it comes from" if share > 0.5 else "The largest part comes from"  # noqa: PLR2004
-            return Markup(" {}: {}.").format(
-                how, text(about(comparison.scenarios, part.change.name))
-            )
+            what = about(comparison.scenarios, part.change.name)
+            return Markup(
+                " {} \N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}."
+            ).format(how, text(what))
     return EMPTY
 
 
 def differences(comparison: Comparison) -> Fragment:
-    """Everything that is not the same in all scenarios: value here, value there, and why."""
-    columns = ["What differs", *(each.title for each in comparison.scenarios)]
+    """Everything in which a scenario differs from the first: value here, value there, and why."""
+    tables = [_differing(comparison, place) for place in range(1, len(comparison.names))]
+    return Fragment(EMPTY.join(tables), "differences in assumptions and evidence")
+
+
+def _differing(comparison: Comparison, place: int) -> Markup:
+    """Return the table of one scenario; a reason that was just given is not given again."""
+    first, other = comparison.scenarios[0].title, comparison.scenarios[place].title
     rows: list[list[object]] = []
+    before: list[str] = []
     for each in comparison.differences:
+        values, whys = ((side[0], side[place]) for side in (each.values, each.whys))
+        if values[0] == values[1]:
+            continue
         named = Markup("{}<br><code>{}</code>").format(
             text(about(comparison.scenarios, each.name)), text(each.name)
         )
-        pairs = zip(each.values, each.whys, strict=True)
-        shown = [
-            _value(value, why, each.whys[0], place) for place, (value, why) in enumerate(pairs)
-        ]
-        rows.append([named, *shown])
-    caption = f"{len(rows)} differences in assumptions and evidence"
+        reasons = _reasons(values, whys)
+        shown = reasons if reasons != before else ["as above"]
+        rows.append([named, text(values[0]), text(values[1]), tag("small", *map(_line, shown))])
+        before = reasons
     if not rows:
-        return Fragment(tag("p", "They assume the same and were shown the same."), caption)
-    return Fragment(table(columns, rows, caption=caption, kind="long"), caption)
+        return tag("p", text(f"{other}: it assumes the same and was shown the same."))
+    caption = f"{other}: {len(rows)} difference{'s' if len(rows) > 1 else ''}"
+    columns = ["What differs", first, other, "Why"]
+    return table(columns, rows, caption=caption, kind="long differs")
 
 
-def _value(value: str, why: str, first_why: str, place: int) -> Markup:
-    """Return a value, with its reason where it is not that of the first scenario."""
-    told = why and (place == 0 or why != first_why)
-    return Markup("{}{}").format(text(value), tag("small", " ", text(why)) if told else EMPTY)
+def _reasons(values: tuple[str, str], whys: tuple[str, str]) -> list[str]:
+    """Reasons for the values here and there, as far as each is given."""
+    here, there = whys
+    if here == there or not (here and there):
+        return [here or there]
+    if NOTHING in values:
+        return [there if values[0] == NOTHING else here]
+    return [f"Here: {here}", f"There: {there}"]
+
+
+def _line(reason: str) -> Markup:
+    return Markup("{}<br>").format(text(reason))
 
 
 def explanations(comparison: Comparison) -> Fragment:
@@ -197,12 +224,45 @@ def _explanation(comparison: Comparison, name: str) -> Markup:
 
 def _part(each: Explanation, change: str) -> Markup:
     part = next(part for part in each.parts if part.change.name == change)
-    alone = f"alone {points(part.alone)}, withheld {points(part.withheld)}"
-    if part.shapley is None:
-        return tag("span", alone)
-    return Markup("{} {}").format(
-        tag("strong", points(part.shapley)), tag("span", alone, class_="interval")
+    both = Markup("{} {}").format(
+        tag("span", f"alone {points(part.alone)},", class_="interval"),
+        tag("span", f"withheld {points(part.withheld)}", class_="interval"),
     )
+    if part.shapley is None:
+        return both
+    return Markup("{} {}").format(tag("strong", points(part.shapley)), both)
+
+
+def swaps(comparison: Comparison) -> Fragment:
+    """At which value of an assumption the gap in the first target closes."""
+    target = label(comparison, comparison.targets[0])
+    rows: list[list[object]] = []
+    for each in comparison.swaps:
+        title = comparison.scenario(each.other).title
+        named = Markup("{}<br>{}").format(text(title), text(about(comparison.scenarios, each.name)))
+        rows.append(
+            [named, "in both" if each.alike else "in it alone", *_closing(comparison, each)]
+        )
+    caption = f"What would close the gap in {target} within {comparison.horizon} days"
+    if not rows:
+        return Fragment(tag("p", "There is no gap to close, or none was looked for."), caption)
+    columns = ["Scenario, and what is held", "Held", "The gap closes at", "Range tried"]
+    return Fragment(table(columns, rows, caption=caption, kind="figures"), caption)
+
+
+def _closing(comparison: Comparison, each: Swap) -> list[Markup]:
+    """The value at which a gap closes, and the range in which it was looked for."""
+    low, high = (measure(comparison, each, end) for end in (each.low, each.high))
+    ends = Markup("{} to {}").format(text(low.split(" ")[0]), text(high))
+    if each.value is None or each.probability is None:
+        gaps = f"gap {points(each.at_low)} to {points(each.at_high)}"
+        return [
+            tag("span", "nowhere"),
+            Markup("{} {}").format(ends, tag("span", gaps, class_="interval")),
+        ]
+    value = tag("strong", text(measure(comparison, each, each.value)))
+    there = tag("span", f"both {percent(each.probability)} there", class_="interval")
+    return [Markup("{} {}").format(value, there), ends]
 
 
 def support(comparison: Comparison) -> Fragment:
@@ -220,7 +280,8 @@ def support(comparison: Comparison) -> Fragment:
             f"{comparison.of(name).fit.ess:.0f}",
         ]
         if comparison.blend is not None:
-            shown.append(percent(comparison.blend.plausibility[name]))
+            given = comparison.blend.plausibility[name]
+            shown.append(percent(given) if given else "none")
         rows.append(shown)
     caption = "Bayes factors are over the first scenario"
     return Fragment(table(columns, rows, caption=caption, kind="figures"), caption)
@@ -229,6 +290,8 @@ def support(comparison: Comparison) -> Fragment:
 def _factor(factor: float | None, log_error: float, why_not: str) -> Markup:
     if factor is None:
         return Markup("none: {}").format(text(why_not))
+    if not log_error:  # the first scenario, or one that the evidence treats alike
+        return Markup("{}").format(number(factor))
     return Markup("{} {}").format(
         number(factor), tag("span", f"error {number(factor * log_error)}", class_="interval")
     )
@@ -255,9 +318,18 @@ def _overlap(overlap: float) -> str:
     return f"{percent(min(1.0, overlap))}{rough}"
 
 
-def provenance(made_from: Mapping[str, object]) -> Fragment:
-    """What the comparison was made from."""
-    rows = [[name, tag("code", value)] for name, value in _flat(made_from)]
+def provenance(made_from: Mapping[str, Any]) -> Fragment:
+    """What the comparison was made from; a file that several scenarios share is listed once."""
+    scenarios = made_from["scenarios"]
+    told = {key: value for key, value in made_from.items() if key != "scenarios"}
+    files = {name: value for each in scenarios.values() for name, value in each["files"].items()}
+    seen = {
+        ", ".join(each["observations"]["files"]): each["observations"]["sha256"]
+        for each in scenarios.values()
+    }
+    dates = {f"as of: {name.partition(' ')[2]}": each["as_of"] for name, each in scenarios.items()}
+    listed = _flat({**told, **dates, "file": files, "reports known of": seen})
+    rows = [[name, tag("code", value)] for name, value in listed]
     caption = "What this report was made from; file digests are SHA-256"
     return Fragment(table(["What", "Value"], rows, caption=caption, kind="plain"), caption)
 

@@ -149,6 +149,20 @@ class Assessment:
         index = self.posterior.index
         return {name: _spread(self.posterior.draws[name][index]) for name in self.uncertain}
 
+    @cached_property
+    def movement(self) -> dict[str, float]:
+        """How far the evidence moved each uncertain assumption, the furthest first.
+
+        The largest difference between the prior's and the posterior's distribution functions
+        (Kolmogorov & Smirnov): 0 not at all, 1 entirely.
+        """
+        posterior = self.posterior
+        found = {
+            name: _distance(posterior.prior[name], posterior.draws[name][posterior.index])
+            for name in self.uncertain
+        }
+        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
     @property
     def uncertain(self) -> tuple[str, ...]:
         """Names of the scenario's assumptions that are not fixed."""
@@ -254,3 +268,11 @@ def _spread(values: Array) -> Spread:
     quantiles = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     a, b, c, d, e = (float(each) for each in quantiles)
     return Spread((a, b, c, d, e), float(values.mean()))
+
+
+def _distance(one: Array, other: Array) -> float:
+    """Largest difference between the distribution functions of two samples."""
+    first, second = np.sort(one), np.sort(other)
+    at = np.sort(np.concatenate([first, second]))
+    below = [np.searchsorted(each, at, "right") / len(each) for each in (first, second)]
+    return float(np.abs(below[0] - below[1]).max())

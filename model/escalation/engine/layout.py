@@ -3,89 +3,48 @@
 Which joint states and moves there are, on which day which report conditions, what is watched
 for how long, which effect began when. A report conditions on the day the thing happened (a
 scheduled thing: on the day it was announced) but is known only from `reported_on` on: a plan as
-of a day holds nothing that had not been reported by then. (`docs/model.md`, sections 1 and 3.)
-
-Joint states are numbered k = 0…K−1 with the ladder, the last factor, fastest.
+of a day holds nothing that had not been reported by then. (`docs/model.md`, section 3.)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from escalation.engine.recipes import Recipe
+from escalation.engine.space import Space
 from escalation.errors import InvalidValueError
 from escalation.maths.filtering import Questions
 from escalation.maths.priors import distribution
 from escalation.reading.case import Assumption, RateSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import date
 
     from numpy.typing import NDArray
 
-    from escalation.reading.case import Factor, Indicator, Move, Observation, Scenario
+    from escalation.reading.case import Indicator, Observation, Scenario
 
+    Array = NDArray[np.float64]
     Index = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Space:
-    """The joint state space of a scenario's factors, in their order, the last fastest."""
-
-    factors: tuple[Factor, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of values of each factor."""
-        return tuple(len(factor.states) for factor in self.factors)
-
-    @property
-    def size(self) -> int:
-        """K."""
-        return int(np.prod(self.shape))
-
-    def values(self, factor: str) -> Index:
-        """Value of a factor in each joint state, shape (K,)."""
-        names = [each.name for each in self.factors]
-        grid = np.indices(self.shape).reshape(len(self.shape), -1)
-        return np.asarray(grid[names.index(factor)], dtype=np.int32)
-
-    def ids(self, factor: str) -> tuple[str, ...]:
-        """Ids of a factor's values."""
-        return next(
-            tuple(state.id for state in each.states) for each in self.factors if each.name == factor
-        )
-
-    def combinations(self, factors: Sequence[str]) -> tuple[Index, list[dict[str, str]]]:
-        """Combinations of some factors' values.
-
-        Returns
-        -------
-        of_state : int32, shape (K,)
-            Which combination each joint state has.
-        combinations : list of dict
-            Factor name → state id, for each combination.
-        """
-        of_state = np.zeros(self.size, dtype=np.int32)
-        for factor in factors:
-            of_state = of_state * len(self.ids(factor)) + self.values(factor)
-        choices = product(*(self.ids(factor) for factor in factors))
-        return of_state.astype(np.int32), [
-            dict(zip(factors, choice, strict=True)) for choice in choices
-        ]
-
-
-@dataclass(frozen=True)
 class Seen:
-    """An indicator's intensity: a row for each combination of the factors that matter."""
+    """An indicator's intensity: a row for each distinct rate, and a combination that has it."""
 
     of_state: Index  # (K,) → row
     rows: tuple[dict[str, str], ...]  # factor → state id
     spec: RateSpec
+
+    @cached_property
+    def share(self) -> Array:
+        """Share of the joint states that each row has, shape (rows,)."""
+        return np.bincount(self.of_state, minlength=len(self.rows)) / len(self.of_state)
 
 
 @dataclass(frozen=True)
@@ -144,13 +103,17 @@ class Plan:
     horizon: int
     space: Space
     assumptions: Mapping[str, Assumption]
-    move_specs: tuple[tuple[Factor, Move], ...]
     seen: Mapping[str, Seen]
     watch: Mapping[str, int]  # indicator → days watched, from day 0
     conditioning: tuple[Conditioning, ...]
     event_of: Index  # (E,) → index into conditioning
     event_day: Index  # (E,)
     occurrences: Mapping[str, tuple[Occurrence, ...]]
+
+    @cached_property
+    def intensities(self) -> Recipe:
+        """Recipe of all rows of `seen`, one indicator after the other."""
+        return Recipe.of([(seen.spec, at) for seen in self.seen.values() for at in seen.rows])
 
     @property
     def questions(self) -> Questions:
@@ -222,7 +185,6 @@ def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = No
         ahead,
         space,
         _with_occurrences(scenario, occurrences),
-        tuple((factor, move) for factor in scenario.factors for move in factor.moves),
         {name: _seen(space, scenario.indicators[name]) for name in sorted(used)},
         watch,
         conditioning,
@@ -233,7 +195,7 @@ def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = No
 
 
 def _seen(space: Space, indicator: Indicator) -> Seen:
-    of_state, choices = space.combinations(tuple(indicator.seen.tables))
+    of_state, choices = space.rates(indicator.seen)
     return Seen(of_state, tuple(choices), indicator.seen)
 
 

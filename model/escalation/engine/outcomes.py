@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from escalation.engine.layout import Plan
-    from escalation.reading.case import Assumption
 
     Array = NDArray[np.float64]
 
@@ -56,6 +55,10 @@ class Outcomes:
     loglik: Array
     reached: Array
     rungs: Array
+
+    def take(self, kept: NDArray[np.intp]) -> Outcomes:
+        """Outcomes of some of the draws."""
+        return Outcomes(self.loglik[kept], self.reached[..., kept], self.rungs[..., kept])
 
 
 def outcomes(
@@ -115,20 +118,6 @@ def checked_targets(plan: Plan, targets: Sequence[str]) -> tuple[str, ...]:
             known = ", ".join(plan.reach)
             raise InvalidValueError(f"'{target}' cannot be a target; these can: {known}")
     return tuple(targets)
-
-
-def values_from_scores(
-    assumptions: Mapping[str, Assumption], scores: Mapping[str, Array], count: int
-) -> dict[str, Array]:
-    """Values of assumptions whose place in their prior is given, u in (0, 1), shape (n,).
-
-    A fixed one has its value whatever its place. An uncertain one must have a place.
-    """
-    middle = np.full(count, 0.5)
-    return {
-        name: each.prior.quantile(middle if each.prior.fixed else scores[name])
-        for name, each in assumptions.items()
-    }
 
 
 def weighted_quantile(values: Array, weights: Array, share: float) -> float:

@@ -15,6 +15,7 @@ downstream ever sees a weight.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from escalation.engine.compiler import batch
 from escalation.errors import ImpossibleEvidenceError
 from escalation.maths.filtering import log_likelihood
-from escalation.maths.priors import from_normal_score, hypercube, keyed_generator, normal_score
+from escalation.maths.priors import hypercube, keyed_generator, normal_score, values_at
 from escalation.maths.sampling import (
     Sample,
     adapt,
@@ -53,6 +54,7 @@ ROUND_DRAWS = 4096
 SCARCE = 0.01  # share of effective draws below which adaptation is seeded anew
 HEAVY = 0.05  # largest weight above which it is
 PARTICLES = 1024
+FAR = 6.0  # normal score beyond which the evidence contradicts an assumption: chance 2e-9
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Scores:
     assumptions: Mapping[str, Assumption]
     seed: int
 
-    @property
+    @cached_property
     def uncertain(self) -> tuple[str, ...]:
         """Names of those that are not fixed, in order: the P coordinates."""
         return tuple(name for name, each in self.assumptions.items() if not each.prior.fixed)
@@ -141,11 +143,25 @@ class Scores:
 
     def values(self, z: Array) -> dict[str, Array]:
         """Values of every assumption, fixed ones included."""
-        u = dict(zip(self.uncertain, from_normal_score(z), strict=True))
-        fixed = np.full(z.shape[1], 0.5)
-        return {
-            name: each.prior.quantile(u.get(name, fixed)) for name, each in self.assumptions.items()
-        }
+        return values_from_scores(
+            self.assumptions, dict(zip(self.uncertain, z, strict=True)), z.shape[1]
+        )
+
+
+def values_from_scores(
+    assumptions: Mapping[str, Assumption], scores: Mapping[str, Array], count: int
+) -> dict[str, Array]:
+    """Values of assumptions at their normal scores, shape (n,); a fixed one needs none."""
+    uncertain = [name for name, each in assumptions.items() if not each.prior.fixed]
+    z = np.array([scores[name] for name in uncertain]).reshape(-1, count)
+    values = dict(
+        zip(uncertain, values_at([assumptions[n].prior for n in uncertain], z), strict=True)
+    )
+    middle = np.full(count, 0.5)
+    return {
+        name: values[name] if name in values else each.prior.quantile(middle)
+        for name, each in assumptions.items()
+    }
 
 
 def infer_assumptions(plan: Plan, draws: int, seed: int) -> Posterior:
@@ -162,7 +178,8 @@ def infer_assumptions(plan: Plan, draws: int, seed: int) -> Posterior:
     Raises
     ------
     ImpossibleEvidenceError
-        If some report has probability zero under every draw.
+        If some report has probability zero under every draw, or the evidence contradicts the
+        assumptions.
     """
     scores = Scores(plan.assumptions, seed)
     z = scores.prior(draws)
@@ -235,6 +252,9 @@ def _improve(plan: Plan, scores: Scores, sample: Sample) -> tuple[Sample, str, i
         share = effective_sample_size(weights) / len(weights)
         return share < SCARCE or float(weights.max()) > HEAVY
 
+    def check(means: Array) -> None:
+        _check_contradiction(scores, means)
+
     if good(normalise(sample.log_weights)[0]):
         return sample, "prior", size
     rng = keyed_generator(scores.seed, "amis")
@@ -242,14 +262,32 @@ def _improve(plan: Plan, scores: Scores, sample: Sample) -> tuple[Sample, str, i
     evaluations = len(adapted.loglik)
     if not poor(adapted):
         return adapted, "amis", evaluations
+    check(adapted.z @ normalise(adapted.log_weights)[0])
     part = slice(0, min(PARTICLES, size))
     rng = keyed_generator(scores.seed, "smc")
-    z, _, more = temper(sample.z[:, part], sample.loglik[part], loglik, rng)
+    start = sample.z[:, part], sample.loglik[part]
+    z, _, more = temper(*start, loglik, rng, check=lambda z: check(z.mean(axis=1)))
     proposal = fit_weighted(z, np.full(z.shape[1], 1 / z.shape[1]))
     moved = proposal.draw(scores.prior(min(ROUND_DRAWS, size), " seeded"), rng)
     seeded = sample.extend(proposal, moved, loglik(moved))
     final = adapt(seeded, loglik, fresh, rng, rounds=ROUNDS, enough=good)
     return final, "smc+amis", evaluations + more + len(final.loglik) - size
+
+
+def _check_contradiction(scores: Scores, means: Array) -> None:
+    """Raise an error where the evidence moves an assumption beyond belief: mean scores (P,)."""
+    far = int(np.abs(means).argmax())
+    if abs(means[far]) < FAR:
+        return
+    name = scores.uncertain[far]
+    assumption = scores.assumptions[name]
+    value = float(scores.values(means[:, None])[name][0])
+    place = assumption.location
+    raise ImpossibleEvidenceError(
+        f"{place.path}:{place.line}: the reports contradict this assumption: with them {name} "
+        f"would have to be near {value:.2g}, where '{assumption.text}' was assumed; look for a "
+        "wrong date or count among the reports, or widen the assumption"
+    )
 
 
 def _impossible(plan: Plan, draws: Mapping[str, Array]) -> str:

@@ -2,11 +2,15 @@
 
 A job is a pure function of something shared by all tasks (sent once to each worker) and of one
 task. Results come back as they are done, each with the number of its task, and do not depend on
-who computed them. What kills a worker costs its task at most, which another worker repeats:
+who computed them:
 
     with runner("tcp://10.0.0.5:8786") as run:
         for number, result in run.map(function, shared, tasks):
             ...
+
+What a task raises is raised here, and ends the work: a pure function would fail again. What kills
+a worker of a cluster costs no more than its task, which another worker repeats, so a task may be
+done twice. What was yielded before a failure is good: who writes it down goes on from there.
 
 Dask (https://distributed.dask.org) is the extra `cluster`; the default needs nothing.
 
@@ -18,6 +22,7 @@ Dask (https://distributed.dask.org) is the extra `cluster`; the default needs no
 from __future__ import annotations
 
 import os
+import re
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -38,8 +43,8 @@ Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+ADDRESS = re.compile(r"\w+://[^/\s]+:\d+")
 SECONDS = 10  # to reach a scheduler, and to be without it before giving up
-DEATHS = 3  # workers that may die over one task before it is to blame
 
 
 class Runner(Protocol):
@@ -192,12 +197,9 @@ class Cluster:
         from distributed import as_completed as completed
 
         with _explained(self.address):
-            sent = self.client.scatter(  # type: ignore[no-untyped-call]
-                shared, broadcast=True, hash=False
-            )
-            futures = self.client.map(
-                _apply, tasks, function=function, shared=sent, pure=False, retries=DEATHS
-            )
+            # A task of its own: the scheduler can have it made again, if all who held it die.
+            sent = self.client.submit(_itself, shared, pure=False)
+            futures = self.client.map(_apply, tasks, function=function, shared=sent, pure=False)
             numbers = {future.key: number for number, future in enumerate(futures)}
             done = completed(  # type: ignore[no-untyped-call]
                 futures, loop=self.client.loop
@@ -208,6 +210,10 @@ class Cluster:
                 number = numbers[future.key]
                 future.release()
                 yield number, result
+
+
+def _itself(shared: Shared) -> Shared:
+    return shared
 
 
 def _apply(task: Task, function: Callable[[Shared, Task], Result], shared: Shared) -> Result:
@@ -223,9 +229,11 @@ def _connected(address: str) -> Iterator[Client]:
         raise RunError("--cluster needs Dask: pip install 'escalation[cluster]'") from error
     import dask
 
+    if not ADDRESS.fullmatch(address):
+        raise RunError(f"--cluster: '{address}' is no address; write it as tcp://10.0.0.5:8786")
     settings = {
         "distributed.comm.timeouts.connect": f"{SECONDS}s",
-        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.admin.large-graph-warning-threshold": "1GiB",  # draws are sent with tasks
     }
     with dask.config.set(settings):
         try:
@@ -267,8 +275,8 @@ def _explained(address: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise RunError(
-            f"{DEATHS} workers died one after the other over the same task, perhaps for want of "
-            "memory; what is finished is kept"
+            f"{error.allowed_failures + 1} workers died one after the other over the same task, "
+            "perhaps for want of memory; what is finished is kept"
         ) from error
     except (CommClosedError, FutureCancelledError, CancelledError, OSError) as error:
         raise RunError(

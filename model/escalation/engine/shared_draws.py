@@ -15,13 +15,24 @@ Equally weighted draws of two scenarios would be resampled apart. A difference i
 over *pairs* with the two posteriors as their margins: each common draw is paired with itself
 for min(w_a, w_b), and what is left of either is paired at random (the maximal coupling;
 Lindvall 1992, Lectures on the Coupling Method). With the same weights every draw meets itself.
-`overlap` is the mass that does. The mean over the pairs is exactly P_a − P_b, with Monte Carlo
-variance (delta method for ratios, the same draws on both sides)
+`overlap` is the mass that does. The mean over the pairs is exactly P_a − P_b.
 
-    Σ_n (w_a(n)(p_a(n) − P_a) − w_b(n)(p_b(n) − P_b))²,
+Its Monte Carlo error comes from the influence of each draw (delta method for ratios, the same
+draws on both sides)
 
-which counts the draws as independent: a Latin hypercube does better, so the error is no
-understatement (Stein 1987, Technometrics 29).
+    g(n) = w_a(n)(p_a(n) − P_a) − w_b(n)(p_b(n) − P_b),
+
+whose squares would add up to the variance, were the draws independent. In a Latin hypercube,
+what is additive in the assumptions, Σ_j g_j(u_j), is integrated almost without error; only what
+is left of g varies (Stein 1987, Technometrics 29; Owen 1992, J. R. Stat. Soc. B 54). The
+additive part is fitted by least squares, with polynomials of as many degrees as the draws
+allow, c functions in all, and the variance is that of the rest r:
+
+    n/(n − c) Σ_n r(n)²
+
+Additive parts that the polynomials miss stay in, so the error is rather too large than too small.
+Where proposals were added, all of g stays in: the error is an upper bound, that of independent
+draws.
 
 Shapes: S scenarios, n draws, P coordinates.
 
@@ -34,14 +45,25 @@ Shapes: S scenarios, n draws, P coordinates.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.polynomial import legendre
+from scipy.special import ndtr
 
-from escalation.engine.outcomes import CHUNK, Outcomes, outcomes, values_from_scores
-from escalation.engine.posterior import ENOUGH, ROUND_DRAWS, ROUNDS, TRUSTED, Scores, chunks
+from escalation.engine.outcomes import CHUNK, Outcomes, outcomes
+from escalation.engine.posterior import (
+    ENOUGH,
+    ROUND_DRAWS,
+    ROUNDS,
+    TRUSTED,
+    Scores,
+    chunks,
+    values_from_scores,
+)
 from escalation.errors import ImpossibleEvidenceError
-from escalation.maths.priors import from_normal_score, keyed_generator
+from escalation.maths.priors import keyed_generator
 from escalation.maths.sampling import (
     Proposal,
     Sample,
@@ -62,6 +84,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Evaluate = Callable[[Sequence[tuple[Plan, dict[str, Array]]]], list[Outcomes]]
+
+
+DEGREES = 5  # most, of the polynomials in each assumption
+FITTED = 5  # draws for each function fitted to them, at least
 
 
 @dataclass(frozen=True)
@@ -128,15 +154,30 @@ class SharedDraws:
         """Number of draws, n."""
         return int(self.z.shape[1])
 
+    @cached_property
+    def additive(self) -> Array:
+        """Orthonormal functions, additive in the assumptions, that the draws average exactly.
+
+        Shape (n, c). Legendre polynomials of each assumption's place in its prior; only the
+        constant where the draws are no Latin hypercube or too few.
+        """
+        degree = min(DEGREES, (self.size // FITTED - 1) // max(1, len(self.names)))
+        degree = degree if self.method == "prior" else 0
+        terms = legendre.legvander(2 * ndtr(self.z) - 1, degree)[..., 1:]  # (P, n, degree)
+        columns = np.moveaxis(terms, 1, 0).reshape(self.size, -1)
+        return np.asarray(np.linalg.qr(np.column_stack([np.ones(self.size), columns]))[0])
+
+    def error(self, influence: Array) -> float:
+        """Monte Carlo standard error of a sum over draws, from the influence of each: (n,)."""
+        rest = influence - self.additive @ (influence @ self.additive)
+        spare = self.size - self.additive.shape[1]
+        return float(np.sqrt(self.size / max(spare, 1) * np.square(rest).sum()))
+
     def values(self, assumptions: Mapping[str, Assumption]) -> dict[str, Array]:
         """Values of assumptions at these draws."""
-        wanted = {name for name, each in assumptions.items() if not each.prior.fixed}
-        places = {
-            name: from_normal_score(row)
-            for name, row in zip(self.names, self.z, strict=True)
-            if name in wanted
-        }
-        return values_from_scores(assumptions, places, self.size)
+        return values_from_scores(
+            assumptions, dict(zip(self.names, self.z, strict=True)), self.size
+        )
 
     def thin(self, most: int) -> tuple[SharedDraws, NDArray[np.intp]]:
         """Return at most so many of the draws, evenly spaced, and which they are."""
@@ -334,9 +375,6 @@ def _pair_rest(
     return first, second, width
 
 
-def ratio_error(a: Array, p: Array, b: Array | None = None, q: Array | None = None) -> float:
-    """Monte Carlo standard error of Σ a p, or of Σ a p − Σ b q over the same draws."""
-    influence = a * (p - a @ p)
-    if b is not None and q is not None:
-        influence = influence - b * (q - b @ q)
-    return float(np.sqrt(np.square(influence).sum()))
+def influence(a: Array, p: Array) -> Array:
+    """Influence of each draw on the weighted mean Σ a p, weights a adding up to 1: shape (n,)."""
+    return a * (p - a @ p)

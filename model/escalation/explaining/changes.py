@@ -19,9 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from escalation.engine.assessment import assess
+from escalation.engine.layout import plan
+from escalation.engine.posterior import infer_assumptions
 from escalation.errors import InvalidValueError
-from escalation.explaining.weighing import checked, jump
+from escalation.explaining.weighing import answer, checked, jump
 
 if TYPE_CHECKING:
     from datetime import date
@@ -114,8 +115,7 @@ def changed(before: Assessment, after: Assessment, target: str) -> Changed:
         if happened and kind == happened[-1]:
             probability = after.reach_by(target).probability
         elif names:
-            made = _between(before, after, kind)
-            probability = made.reach_by(target).probability
+            probability = _between(before, after, kind, target)
         parts.append(Part(kind, names, then, probability, jump(then, probability)))
     return Changed(target, before.as_of, after.as_of, parts[0].before, probability, tuple(parts))
 
@@ -152,8 +152,8 @@ def _states(assessment: Assessment) -> list[tuple[str, ...]]:
     ]
 
 
-def _between(before: Assessment, after: Assessment, kind: Kind) -> Assessment:
-    """Assess with the changes up to and including a kind made."""
+def _between(before: Assessment, after: Assessment, kind: Kind, target: str) -> float:
+    """Headline of an assessment with the changes up to and including a kind made."""
     then, now = _known(before), _known(after)
     rows = dict(then)
     if kind != "time":
@@ -162,13 +162,10 @@ def _between(before: Assessment, after: Assessment, kind: Kind) -> Assessment:
     if kind == "retractions":
         rows = {name: each for name, each in rows.items() if name in now}
     kept = tuple(replace(each, retracted_on=None) for each in rows.values())
-    return assess(
-        _extended(before.scenario, after.scenario, kept),
-        as_of=after.as_of,
-        horizon=before.horizon,
-        draws=len(after.posterior.index),
-        seed=after.seed,
-    )
+    layout = plan(_extended(before.scenario, after.scenario, kept), after.as_of, before.horizon)
+    posterior = infer_assumptions(layout, len(after.posterior.index), after.seed)
+    reached = answer(layout, posterior.draws, target).reached
+    return float(reached[posterior.index].mean())
 
 
 def _extended(

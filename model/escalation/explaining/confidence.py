@@ -24,13 +24,15 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Literal
 
-from escalation.explaining.sensitivity import screen
+from escalation.explaining.responses import screen
 from escalation.explaining.weighing import checked
 from escalation.maths.words import percent, say, say_interval
+from escalation.reading.naming import in_words
 
 if TYPE_CHECKING:
     from escalation.engine.assessment import Assessment, Estimate
     from escalation.engine.layout import Plan
+    from escalation.explaining.responses import Screened
     from escalation.maths.words import Table
 
 Verdict = Literal["good", "fair", "weak"]
@@ -135,8 +137,17 @@ def sentence(estimate: Estimate, label: str, horizon: int, words: Table = "icd20
     return f"{said}; as the assumptions vary, {low} to {high}: {span}{throughout}."
 
 
-def confidence(assessment: Assessment, target: str) -> Confidence:
+def confidence(
+    assessment: Assessment, target: str, screened: tuple[Screened, ...] | None = None
+) -> Confidence:
     """Analytic confidence in the probability of a target, by the rule.
+
+    Parameters
+    ----------
+    assessment : Assessment
+    target : str
+    screened : tuple of Screened, optional
+        What `screen` says of it, if it has been asked.
 
     Raises
     ------
@@ -148,7 +159,7 @@ def confidence(assessment: Assessment, target: str) -> Confidence:
         _sources(assessment.plan),
         _draws(assessment),
         _interval(assessment.reach_by(target)),
-        _grounding(assessment, target),
+        _grounding(assessment, screen(assessment, target) if screened is None else screened),
         _conflict(assessment),
     )
     return Confidence(target, level(criteria), criteria, RULE)
@@ -209,12 +220,12 @@ def _interval(estimate: Estimate) -> Criterion:
     )
 
 
-def _grounding(assessment: Assessment, target: str) -> Criterion:
+def _grounding(assessment: Assessment, screened: tuple[Screened, ...]) -> Criterion:
     """Share of the variance that data speak to, each assumption weighed by its first order."""
     posterior = assessment.posterior
     references = {each.rate for each in assessment.scenario.reference_classes.values()}
     whole = grounded = 0.0
-    for each in screen(assessment, target):
+    for each in screened:
         left = float(posterior.scores[each.name][posterior.index].var())
         known = 1.0 if each.name in references else min(max(1 - left, 0.0), 1.0)
         whole += each.first_order
@@ -237,7 +248,7 @@ def _conflict(assessment: Assessment) -> Criterion:
     }
     name = max(shifts, key=lambda each: shifts[each], default="")
     most = shifts.get(name, 0.0)
-    of = f", {name}," if name else ""
+    of = f" (“{in_words(assessment.scenario, name)}”)" if name else ""
     text = (
         f"the assumption that the evidence moved most{of} moved by {most:.1f} of its prior "
         f"standard deviations (good below {SHIFT[0]:g}, weak from {SHIFT[1]:g})"

@@ -18,24 +18,23 @@ asks again. Both put their questions to common draws (`weighing`). (`docs/explan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from escalation.engine.layout import plan
 from escalation.engine.posterior import chunks
-from escalation.explaining.replay import Track, replay, stages
+from escalation.explaining.backward import reach
+from escalation.explaining.omitting import Run
+from escalation.explaining.replay import replay, stages
 from escalation.explaining.weighing import (
     CHUNK,
     DRAWS,
     Aimed,
     Answers,
     aim,
-    arrival,
     jump,
-    later,
     weigh,
 )
 
@@ -46,7 +45,9 @@ if TYPE_CHECKING:
 
     from escalation.engine.assessment import Assessment
     from escalation.engine.layout import Plan
-    from escalation.explaining.replay import Stage
+    from escalation.explaining.replay import Moment, Stage
+
+    Array = NDArray[np.float64]
 
 StepKind = Literal["time", "silence", "report", "effect"]
 OmissionKind = Literal["report", "echo group", "silence"]
@@ -167,8 +168,9 @@ def moved(assessment: Assessment, target: str, *, draws: int = DRAWS) -> Moved:
     layout = assessment.plan
     met: list[list[Answers]] = [[] for _ in stages(layout)]
     for part in chunks(aimed.common.values, CHUNK):
+        prospects = _Prospects(layout, layout.reached(target))
         for found, moment in zip(met, replay(layout, part), strict=True):
-            reached = arrival(moment.chain, moment.vector, layout.reached(target), layout.horizon)
+            reached = np.einsum("kb,kb->b", moment.vector, prospects.at(moment))
             found.append(Answers(moment.loglik, reached))
     weighed = [weigh(aimed.common, _joined(found)) for found in met]
     probabilities = [each.probability for each in weighed]
@@ -183,6 +185,30 @@ def moved(assessment: Assessment, target: str, *, draws: int = DRAWS) -> Moved:
         aimed.difference,
         min(each.effective for each in weighed),
     )
+
+
+@dataclass
+class _Prospects:
+    """P(target within the horizon | state), found once for all moments with the same rates ahead.
+
+    Attributes
+    ----------
+    layout : Plan
+    inside : bool, shape (K,)
+        The target.
+    """
+
+    layout: Plan
+    inside: NDArray[np.bool_]
+    found: dict[tuple[int, bytes], Array] = field(default_factory=dict)
+
+    def at(self, moment: Moment) -> Array:
+        """As seen from a moment: shape (K, B)."""
+        ahead = moment.chain.segment[: self.layout.horizon]
+        key = moment.stage.effects, ahead.tobytes()
+        if key not in self.found:
+            self.found[key] = reach(moment.chain, self.inside, self.layout.horizon)
+        return self.found[key]
 
 
 def _joined(parts: list[Answers]) -> Answers:
@@ -297,15 +323,16 @@ def rests_on(assessment: Assessment, target: str, *, draws: int = DRAWS // 2) ->
         If it is no target.
     """
     aimed = aim(assessment, target, draws)
-    layout = assessment.plan
-    tracks = [Track.of(layout, part) for part in chunks(aimed.common.values, CHUNK)]
+    places = range(0, len(aimed.common.log_base), CHUNK)
+    runs = [Run.of(aimed, slice(begin, begin + CHUNK)) for begin in places]
     rows = [
-        _row(aimed, kind, name, reports, _left_out(aimed, tracks, reports))
-        for kind, name, reports in _omissions(layout)
+        _row(aimed, kind, name, reports, _joined([run.without(reports) for run in runs]))
+        for kind, name, reports in _omissions(assessment.plan)
     ]
-    for name in _silences(layout):
-        watch = {each: days for each, days in layout.watch.items() if each != name}
-        rows.append(_row(aimed, "silence", name, (), aimed.answer(replace(layout, watch=watch))))
+    rows += [
+        _row(aimed, "silence", name, (), _joined([run.unwatched(name) for run in runs]))
+        for name in _silences(assessment.plan)
+    ]
     rows.sort(key=lambda row: -abs(row.jump))
     return Rests(target, assessment.horizon, aimed.base.probability, tuple(rows), aimed.difference)
 
@@ -339,24 +366,3 @@ def _omissions(layout: Plan) -> list[tuple[OmissionKind, str, tuple[str, ...]]]:
     found += [("report", name, (name,)) for name in known]
     found += [("echo group", name, tuple(ids)) for name, ids in groups.items() if len(ids) > 1]
     return found
-
-
-def _left_out(aimed: Aimed, tracks: list[Track], reports: tuple[str, ...]) -> Answers:
-    """What each draw says without some reports."""
-    old = aimed.assessment.plan
-    kept = tuple(each for each in old.scenario.observations if each.id not in reports)
-    new = plan(replace(old.scenario, observations=kept), old.as_of, old.horizon)
-    rest = tuple(each for each in old.conditioning if each.observation.id not in reports)
-    same = (new.conditioning, new.watch, new.occurrences) == (rest, old.watch, old.occurrences)
-    if not same:  # an effect, an echo's place or the end of a silence goes with them
-        return aimed.answer(new)
-    gone = [old.conditioning[index].observation.id in reports for index in old.event_of]
-    return _joined([_without(aimed, track, np.array(gone)) for track in tracks])
-
-
-def _without(aimed: Aimed, track: Track, gone: NDArray[np.bool_]) -> Answers:
-    """What each draw says without some events."""
-    layout = aimed.assessment.plan
-    vector, loglik = track.without(gone)
-    chain = later(track.made.chain, layout.history)
-    return Answers(loglik, arrival(chain, vector, layout.reached(aimed.target), layout.horizon))

@@ -142,51 +142,6 @@ def replay(layout: Plan, values: Mapping[str, Array]) -> Iterator[Moment]:
     return _Replay(layout, values).moments()
 
 
-@dataclass(frozen=True)
-class Track:
-    """A replay that is kept, so that events can be left out without starting again.
-
-    Attributes
-    ----------
-    made : Batch
-        The plan's own arrays.
-    eves : Mapping[int, Moment]
-        Where draws stood on each day of events, before the first of them.
-    """
-
-    made: Batch
-    eves: Mapping[int, Moment]
-
-    @classmethod
-    def of(cls, layout: Plan, values: Mapping[str, Array]) -> Track:
-        """Replay a plan for these draws."""
-        moments = _Replay(layout, values)
-        early = ("start", "time", "silence")
-        eves = {each.stage.end: each for each in moments.moments() if each.stage.kind in early}
-        return cls(moments.made, eves)
-
-    def without(self, left_out: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """State probabilities on the last day, and log-likelihood, without some events.
-
-        Parameters
-        ----------
-        left_out : bool, shape (E,)
-        """
-        evidence = self.made.evidence
-        when = evidence.event_day[:, 0]
-        day = int(when[left_out].min())
-        kept = ~left_out & (when >= day)
-        rest = replace(
-            evidence,
-            killing_segment=np.ascontiguousarray(evidence.killing_segment[day:]),
-            event_day=evidence.event_day[kept] - np.int32(day),
-            event_table=evidence.event_table[kept],
-        )
-        eve, days = self.eves[day], self.made.days - np.int32(day)
-        found = log_likelihood(Batch(eve.vector, later(self.made.chain, day), rest, days))
-        return found.filtered, eve.loglik + found.loglik
-
-
 @dataclass
 class _Replay:
     """The forward pass: where it stands, and how it moves on."""

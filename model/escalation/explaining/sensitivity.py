@@ -9,10 +9,12 @@ the headline. All of this is about that posterior, in which assumptions may depe
     total         T_j = E Var[Y | θ₋ⱼ] / Var Y     that would stay if all others were known
     break-even    the value v at which E[Y | θ_j = v] crosses a level
 
-S_j is found from the posterior draws already made. The others evaluate the model anew with θ_j
-held (see `weighing`), which is done for those assumptions only that a *screen* picks: the
-largest estimated swings, 3.29 · sd(E[Y | θ_j])/sd(z_j), with z_j the normal score of θ_j, 1 a
-priori. The estimators are in `indices`. (`docs/explanations.md`.)
+S_j is found from the posterior draws already made. The others ask for the *response* to θ_j: what
+each draw says with θ_j held (see `weighing`) at six points of its prior. Ends of bars are two of
+these points; totals and break-even values come of what lies between them. That is done for those
+assumptions only that a *screen* picks: the largest estimated swings, 3.29 · sd(E[Y | θ_j])/sd(z_j),
+with z_j the normal score of θ_j, 1 a priori. The estimators are in `indices`.
+(`docs/explanations.md`.)
 """
 
 from __future__ import annotations
@@ -22,50 +24,34 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from escalation.errors import InvalidValueError
-from escalation.explaining.weighing import DRAWS, aim, checked
-from escalation.maths.indices import first_order, nodes_around, noise, total_index
-from escalation.maths.priors import Z95
+from escalation.explaining.responses import (
+    GRID,
+    HIGH,
+    LOW,
+    hold,
+    outcomes,
+    respond_to,
+    value_at,
+    worth,
+)
+from escalation.maths.indices import Total, between, noise, total_index
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from escalation.engine.assessment import Assessment
-    from escalation.explaining.weighing import Aimed, Weighed
+    from escalation.explaining.responses import Response, Responses, Screened
+    from escalation.explaining.weighing import Aimed
 
     Array = NDArray[np.float64]
 
-TOP = 12
-NODES = 5
-GRID = (
-    0.005,
-    0.05,
-    0.25,
-    0.5,
-    0.75,
-    0.95,
-    0.995,
-)  # places in the prior; a break-even value lies between the outermost
-
-
-@dataclass(frozen=True)
-class Screened:
-    """What the draws already made say of one assumption.
-
-    Attributes
-    ----------
-    name : str
-    first_order : float
-        S_j.
-    swing : float
-        Estimated difference that its prior 5 % to 95 % range makes to the probability.
-    """
-
-    name: str
-    first_order: float
-    swing: float
+POINTS = np.linspace(-3.2, 3.2, 65)  # normal scores over which a response is averaged
+TOLERANCE = 1e-6  # of a probability that breaks even
 
 
 @dataclass(frozen=True)
@@ -128,11 +114,23 @@ class Tornado:
 
 @dataclass(frozen=True)
 class Index:
-    """Sobol indices of one assumption; `total` is None where it was not computed."""
+    """Sobol indices of one assumption.
+
+    Attributes
+    ----------
+    name : str
+    first_order : float
+        S_j.
+    total : float | None
+        T_j; None where it was not computed.
+    total_error : float | None
+        Its Monte Carlo standard error.
+    """
 
     name: str
     first_order: float
     total: float | None
+    total_error: float | None
 
 
 @dataclass(frozen=True)
@@ -195,170 +193,97 @@ class BreakEven:
     curve: tuple[tuple[float, float], ...]
 
 
-def screen(assessment: Assessment, target: str) -> tuple[Screened, ...]:
-    """First-order index and estimated swing of every uncertain assumption, largest swing first.
-
-    Raises
-    ------
-    InvalidValueError
-        If the target is not one.
-    """
-    reached = _reached(assessment, target)
-    posterior, size = assessment.posterior, _effective(assessment)
-    found = []
-    for name in assessment.uncertain:
-        scores = posterior.scores[name][posterior.index]
-        share = first_order(scores, reached, effective=size)
-        spread = max(float(scores.std()), 1e-9)
-        swing = 2 * Z95 * float(np.sqrt(share)) * float(reached.std()) / spread
-        found.append(Screened(name, share, min(swing, 1.0)))
-    return tuple(sorted(found, key=lambda each: -each.swing))
-
-
-def tornado(
-    assessment: Assessment, target: str, *, top: int = TOP, draws: int = DRAWS // 2
-) -> Tornado:
-    """Hold each of the assumptions that matter at its prior 5 % and 95 % point.
-
-    Parameters
-    ----------
-    assessment : Assessment
-    target : str
-    top : int
-        How many assumptions: those with the largest estimated swings, if above 0.
-    draws : int
-        Common draws, at most.
-
-    Raises
-    ------
-    InvalidValueError
-        If the target is not one.
-    """
-    screened = screen(assessment, target)
-    aimed = aim(assessment, target, draws)
-    chosen = [each for each in screened[:top] if each.swing > 0]
-    bars = sorted((_bar(aimed, each.name) for each in chosen), key=lambda bar: -bar.swing)
+def tornado(responses: Responses) -> Tornado:
+    """Probabilities with each of the assumptions that matter at its prior 5 % and 95 % point."""
+    aimed = responses.aimed
+    bars = sorted(
+        (_bar(responses, each) for each in responses.of.values()), key=lambda bar: -bar.swing
+    )
     return Tornado(
-        target,
-        assessment.horizon,
+        aimed.target,
+        aimed.assessment.horizon,
         aimed.base.probability,
         tuple(bars),
-        screened,
-        _rule(len(chosen), screened),
+        responses.screened,
+        responses.rule,
         aimed.difference,
     )
 
 
-def _rule(chosen: int, screened: tuple[Screened, ...]) -> str:
-    if chosen == len(screened):
-        return "every uncertain assumption"
-    rest = max(each.swing for each in screened[chosen:])
-    return (
-        f"the {chosen} of {len(screened)} uncertain assumptions with the largest swings as "
-        f"estimated from the posterior draws; no other's is above {100 * rest:.1f} points"
-    )
-
-
-def _bar(aimed: Aimed, name: str) -> Bar:
-    points = [_at(aimed, name, quantile) for quantile in (0.05, 0.95)]
-    (low, at_low), (high, at_high) = points
+def _bar(responses: Responses, response: Response) -> Bar:
+    ends = [GRID.index(LOW), GRID.index(HIGH)]
+    low, high = (float(response.values[each]) for each in ends)
+    at_low, at_high = (responses.probability(response.answers[each]) for each in ends)
     effective = min(at_low.effective, at_high.effective)
-    return Bar(name, low, high, at_low.probability, at_high.probability, effective)
+    return Bar(response.name, low, high, at_low.probability, at_high.probability, effective)
 
 
-def _at(aimed: Aimed, name: str, quantile: float) -> tuple[float, Weighed]:
-    """A quantile of an assumption's prior, and the answer with it held there."""
-    value = _value(aimed.assessment, name, quantile)
-    return value, aimed.ask(aimed.assessment.plan, {name: value})
-
-
-def _value(assessment: Assessment, name: str, quantile: float) -> float:
-    prior = assessment.scenario.assumptions[name].prior
-    return float(prior.quantile(np.array([quantile]))[0])
-
-
-def sobol(assessment: Assessment, target: str, *, top: int = TOP, draws: int = DRAWS // 4) -> Sobol:
-    """First-order indices of every uncertain assumption, and totals of those that matter.
-
-    Parameters
-    ----------
-    assessment : Assessment
-    target : str
-    top : int
-        How many totals: those with the largest estimated swings.
-    draws : int
-        Common draws behind the totals, at most.
-
-    Raises
-    ------
-    InvalidValueError
-        If the target is not one.
-    """
-    screened, reached = screen(assessment, target), _reached(assessment, target)
-    aimed = aim(assessment, target, draws)
-    chosen = [each.name for each in screened[:top] if each.swing > 0]
-    totals = {name: _total(aimed, name) for name in chosen}
-    indices = [Index(each.name, each.first_order, totals.get(each.name)) for each in screened]
-    indices.sort(key=lambda each: -1.0 if each.total is None else each.total, reverse=True)
+def sobol(responses: Responses) -> Sobol:
+    """First-order indices of every uncertain assumption, and totals of those that matter."""
+    aimed = responses.aimed
+    assessment = aimed.assessment
+    totals = {name: _total(aimed, each) for name, each in responses.of.items()}
+    nothing = Total(-1.0, 0.0)
+    ranked = sorted(
+        responses.screened, key=lambda each: totals.get(each.name, nothing).index, reverse=True
+    )
     return Sobol(
-        target,
+        aimed.target,
         assessment.horizon,
-        float(reached.std()),
-        tuple(indices),
-        noise(_effective(assessment)),
-        _rule(len(chosen), screened),
+        float(outcomes(assessment, aimed.target).std()),
+        tuple(_index(each, totals.get(each.name)) for each in ranked),
+        noise(worth(assessment)),
+        responses.rule,
     )
 
 
-def _total(aimed: Aimed, name: str) -> float:
+def _index(screened: Screened, total: Total | None) -> Index:
+    if total is None:
+        return Index(screened.name, screened.first_order, None, None)
+    return Index(screened.name, screened.first_order, total.index, total.error)
+
+
+def _total(aimed: Aimed, response: Response) -> Total:
     """T_j, by quadrature over the assumption for each draw of the others."""
-    posterior = aimed.assessment.posterior
-    scores = posterior.scores[name][posterior.index]
-    nodes, log_share = nodes_around(float(scores.mean()), float(scores.std()), NODES)
-    loglik, reached = [], []
-    for node in nodes:
-        value = _value(aimed.assessment, name, float(ndtr(node)))
-        found = aimed.answer(aimed.assessment.plan, {name: value})
-        loglik.append(found.loglik)
-        reached.append(found.reached)
+    loglik = np.array([each.loglik for each in response.answers])
+    reached = np.array([each.reached for each in response.answers])
     return total_index(
-        np.array(loglik) + log_share[:, None], np.array(reached), aimed.common.log_base
+        between(response.scores, loglik, POINTS) - POINTS[:, None] ** 2 / 2,
+        between(response.scores, reached, POINTS).clip(0, 1),
+        aimed.common.log_base,
     )
 
 
-def break_even(
-    assessment: Assessment, target: str, name: str, *, level: float = 0.5, draws: int = DRAWS // 2
-) -> BreakEven:
-    """Find the value of an assumption at which the probability of a target crosses a level.
+def break_even(responses: Responses, name: str, *, level: float = 0.5) -> BreakEven:
+    """Find the value of an assumption at which the probability of the target crosses a level.
 
     Parameters
     ----------
-    assessment : Assessment
-    target : str
+    responses : Responses
     name : str
-        Dotted name of an uncertain assumption.
+        Dotted name of an uncertain assumption; one not chosen is asked for now.
     level : float
-    draws : int
-        Common draws, at most.
 
     Raises
     ------
     InvalidValueError
-        If the target is not one, or the assumption not known, or fixed.
+        If the assumption is not known, or fixed.
     """
-    _check_uncertain(assessment, name)
-    aimed = aim(assessment, target, draws)
-    scores = ndtri(np.array(GRID))
-    points = [_at(aimed, name, quantile) for quantile in GRID]
-    curve = tuple((value, answer.probability) for value, answer in points)
-    crossing = _crossing(aimed, name, level, scores, [each for _, each in curve])
+    aimed = responses.aimed
+    _check_uncertain(aimed.assessment, name)
+    response = responses.of[name] if name in responses.of else respond_to(aimed, name)
+    curve = tuple(
+        (float(value), responses.probability(each).probability)
+        for value, each in zip(response.values, response.answers, strict=True)
+    )
+    crossing = _crossing(responses, response, level, [each for _, each in curve])
     quantile = None if crossing is None else float(ndtr(crossing))
     return BreakEven(
-        target,
-        assessment.horizon,
+        aimed.target,
+        aimed.assessment.horizon,
         name,
         level,
-        None if quantile is None else _value(assessment, name, quantile),
+        None if quantile is None else value_at(aimed.assessment, name, quantile),
         quantile,
         curve[0][0],
         curve[-1][0],
@@ -367,23 +292,41 @@ def break_even(
 
 
 def _crossing(
-    aimed: Aimed, name: str, level: float, scores: Array, probabilities: list[float]
+    responses: Responses, response: Response, level: float, probabilities: list[float]
 ) -> float | None:
     """Normal score at which the level is crossed, the nearest to the posterior median."""
-    from scipy.optimize import brentq
-
+    aimed, scores = responses.aimed, response.scores
     posterior = aimed.assessment.posterior
-    middle = float(np.median(posterior.scores[name][posterior.index]))
-    above = np.array(probabilities) > level
-    places = np.flatnonzero(above[1:] != above[:-1])
+    middle = float(np.median(posterior.scores[response.name][posterior.index]))
+    excess = np.array(probabilities) - level
+    places = np.flatnonzero((excess[1:] > 0) != (excess[:-1] > 0))
     if not len(places):
         return None
+    place = min(places, key=lambda i: abs((scores[i] + scores[i + 1]) / 2 - middle))
 
-    def excess(score: float) -> float:
-        return _at(aimed, name, float(ndtr(score)))[1].probability - level
+    def off(score: float) -> float:
+        answers = hold(aimed, response.name, float(ndtr(score)))[1]
+        return responses.probability(answers).probability - level
 
-    nearest = min(places, key=lambda i: abs((scores[i] + scores[i + 1]) / 2 - middle))
-    return float(brentq(excess, scores[nearest], scores[nearest + 1], xtol=1e-6, rtol=1e-9))
+    ends = [(float(scores[i]), float(excess[i])) for i in (place, place + 1)]
+    return _root(off, *ends)
+
+
+def _root(
+    off: Callable[[float], float], low: tuple[float, float], high: tuple[float, float]
+) -> float:
+    """Root between two places of known, opposite values (Illinois; Dowell & Jarratt 1971)."""
+    (a, at_a), (b, at_b) = low, high
+    while True:
+        c = b - at_b * (b - a) / (at_b - at_a)
+        at_c = off(c)
+        if abs(at_c) < TOLERANCE or abs(b - a) < TOLERANCE:
+            return c
+        if (at_c > 0) != (at_b > 0):
+            a, at_a = b, at_b
+        else:
+            at_a /= 2
+        b, at_b = c, at_c
 
 
 def _check_uncertain(assessment: Assessment, name: str) -> None:
@@ -396,15 +339,3 @@ def _check_uncertain(assessment: Assessment, name: str) -> None:
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     message = f"no assumption '{name}'{hint}"
     raise InvalidValueError(message)
-
-
-def _reached(assessment: Assessment, target: str) -> Array:
-    """P(target within the horizon) of each equally weighted posterior draw."""
-    row = assessment.plan.reach.index(checked(assessment, target))
-    return np.asarray(assessment.reach_draws[-1, row], dtype=float)
-
-
-def _effective(assessment: Assessment) -> float:
-    """How many independent draws the equally weighted ones are worth."""
-    counts = np.bincount(assessment.posterior.index)
-    return float(counts.sum() ** 2 / np.square(counts).sum())

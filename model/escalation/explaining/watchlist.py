@@ -116,11 +116,11 @@ def watchlist(
     parts: dict[str, list[Branches]] = {each.name: [] for each in candidates}
     for values in chunks(aimed.common.values, CHUNK):
         future = start(assessment.plan, values, target)
-        for each in candidates:
-            rates = _rates(assessment, each, values, days)
-            parts[each.name].append(branches(future, each, rates, days))
-    found = (_watch(each, days, now, parts[each.name], weights) for each in candidates)
-    return tuple(sorted((each for each in found if each is not None), key=_rank))
+        asked = {each.name: (each, _rates(assessment, each, values, days)) for each in candidates}
+        for name, found in branches(future, asked, days).items():
+            parts[name].append(found)
+    rows = (_watch(each, days, now, parts[each.name], weights) for each in candidates)
+    return tuple(sorted((each for each in rows if each is not None), key=_rank))
 
 
 def _candidates(assessment: Assessment) -> list[Indicator]:

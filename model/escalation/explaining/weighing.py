@@ -28,10 +28,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.engine.compiler import batch, rate
+from escalation.engine.compiler import batch
 from escalation.engine.posterior import chunks
+from escalation.engine.recipes import Recipe
 from escalation.errors import InvalidValueError
-from escalation.maths.filtering import Batch, Evidence, Questions, infer, log_likelihood
+from escalation.explaining.backward import lump, lumped
+from escalation.maths.filtering import Batch, Evidence, log_likelihood
 from escalation.maths.priors import hypercube
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from escalation.maths.ctmc import Chain
 
     Array = NDArray[np.float64]
+    Index = NDArray[np.intp]
 
 DRAWS = 1024
 CHUNK = 512
@@ -65,11 +68,17 @@ class Common:
         Of each assumption.
     log_base : float64, shape (n,)
         ln of how often each draw counts, divided by (q/π).
+    loglik : float64, shape (n,)
+        ℓ, as the assessment has it.
+    places : int, shape (≤ n,)
+        Which equally weighted draws of the assessment the first, those from the posterior, are.
     """
 
     seed: int
     values: Mapping[str, Array]
     log_base: Array
+    loglik: Array
+    places: Index
 
     def values_for(self, layout: Plan) -> dict[str, Array]:
         """Values of a plan's assumptions; one that is new is drawn from its prior."""
@@ -144,6 +153,15 @@ class Aimed:
         held = {name: np.full(count, value) for name, value in (pinned or {}).items()}
         return answer(layout, values | held, self.target)
 
+    def answer_at(self, layout: Plan, name: str, values: Array) -> tuple[Answers, ...]:
+        """What each draw says with one assumption held at each of some values."""
+        every = self.common.values_for(layout)
+        times, count = len(values), len(self.common.log_base)
+        many = {each: np.tile(row, times) for each, row in every.items()}
+        found = answer(layout, many | {name: np.repeat(values, count)}, self.target)
+        parts = zip(np.split(found.loglik, times), np.split(found.reached, times), strict=True)
+        return tuple(Answers(loglik, reached) for loglik, reached in parts)
+
 
 def draw_common(assessment: Assessment, draws: int = DRAWS, *, prior: bool = True) -> Common:
     """Thin an assessment's draws to a common set.
@@ -160,8 +178,8 @@ def draw_common(assessment: Assessment, draws: int = DRAWS, *, prior: bool = Tru
     posterior = assessment.posterior
     total = len(posterior.index)
     half = min(draws // 2 if prior else draws, total)
-    every = ((np.arange(half) + 0.5) * total / half).astype(int)
-    kept, counts = np.unique(posterior.index[every], return_counts=True)
+    every = ((np.arange(half) + 0.5) * total / half).astype(np.intp)
+    kept, first, counts = np.unique(posterior.index[every], return_index=True, return_counts=True)
     values = {name: each[kept] for name, each in posterior.draws.items()}
     loglik, times = posterior.loglik[kept], np.log(counts)
     if prior:
@@ -173,7 +191,7 @@ def draw_common(assessment: Assessment, draws: int = DRAWS, *, prior: bool = Tru
         times = np.concatenate([times, np.zeros(half)])
     share = 0.5 if prior else 1.0
     ratio = share * np.exp(loglik - assessment.diagnostics.log_marginal_likelihood) + 1 - share
-    return Common(assessment.seed, values, times - np.log(ratio))
+    return Common(assessment.seed, values, times - np.log(ratio), loglik, every[first])
 
 
 def aim(assessment: Assessment, target: str, draws: int = DRAWS, *, prior: bool = True) -> Aimed:
@@ -184,9 +202,9 @@ def aim(assessment: Assessment, target: str, draws: int = DRAWS, *, prior: bool 
     InvalidValueError
         If the target is no rung above the lowest and no off-ramp.
     """
-    checked(assessment, target)
+    row = assessment.plan.reach.index(checked(assessment, target))
     common = draw_common(assessment, draws, prior=prior)
-    found = answer(assessment.plan, common.values, target)
+    found = Answers(common.loglik, _reached(assessment, common, target, row))
     headline = assessment.reach_by(target).probability
     tilt = _tilt(normalised(common.log_base + found.loglik), found.reached, headline)
     return Aimed(
@@ -196,6 +214,15 @@ def aim(assessment: Assessment, target: str, draws: int = DRAWS, *, prior: bool 
         found,
         weigh(common, found).probability - headline,
     )
+
+
+def _reached(assessment: Assessment, common: Common, target: str, row: int) -> Array:
+    """P(target) of each draw; those from the posterior have been asked already."""
+    known = assessment.reach_draws[-1, row, common.places]
+    rest = {name: each[len(known) :] for name, each in common.values.items()}
+    if len(known) == len(common.loglik):
+        return np.asarray(known, dtype=float)
+    return np.concatenate([known, answer(assessment.plan, rest, target).reached])
 
 
 def checked(assessment: Assessment, target: str) -> str:
@@ -240,10 +267,8 @@ def arrival(chain: Chain, vector: Array, inside: NDArray[np.bool_], days: int) -
     -------
     Array, shape (B,)
     """
-    nothing = np.zeros((0, len(inside)), dtype=bool)
-    questions = Questions(days, inside.astype(np.int32)[None], nothing)
-    made = silent(vector, chain.absorbing(inside))
-    return np.asarray(infer(made, questions).forecast[-1, 1], dtype=float)
+    made = silent(lump(vector, inside), lumped(chain, inside), days)
+    return np.asarray(log_likelihood(made).filtered[-1], dtype=float)
 
 
 def silent(vector: Array, chain: Chain, days: int = 0, killing: Array | None = None) -> Batch:
@@ -269,8 +294,8 @@ def later(chain: Chain, days: int) -> Chain:
 def intensity(layout: Plan, indicator: str, values: Mapping[str, Array]) -> Array:
     """Intensity of an indicator's reports, per day, in each joint state: shape (K, n)."""
     seen = layout.scenario.indicators[indicator].seen
-    of_state, rows = layout.space.combinations(tuple(seen.tables))
-    found = np.stack([rate(seen, at, values, layout.assumptions) for at in rows])
+    of_state, rows = layout.space.rates(seen)
+    found = Recipe.of([(seen, at) for at in rows]).rates(values, layout.assumptions)
     return np.asarray(found[of_state], dtype=float)
 
 

@@ -163,6 +163,8 @@ class Backtest:
     training, tested : int
         Cases.
     forecasts : tuple of Forecasts
+    in_sample : tuple of Forecasts
+        The same questions asked of the training cases: where they are off, the model is.
     scores : tuple of Score
     reliability : Mapping[(target, horizon, forecaster), tuple of Bin]
         All landmarks together.
@@ -173,6 +175,7 @@ class Backtest:
     training: int
     tested: int
     forecasts: tuple[Forecasts, ...]
+    in_sample: tuple[Forecasts, ...]
     scores: tuple[Score, ...]
     reliability: dict[tuple[str, int, str], tuple[Bin, ...]]
 
@@ -204,18 +207,24 @@ def backtest(
         Keys the bootstrap.
     """
     training, test = split_cases(histories, split, until)
-    found: list[Forecasts] = []
-    for landmark in LANDMARKS:
-        states = _states(test.until(landmark), draws)
-        found += [_forecasts(training, test, landmark, ahead, states) for ahead in HORIZONS]
-    forecasts = tuple(found)
+    forecasts = _asked(training, test, draws)
     return Backtest(
-        split, until, training.size, test.size, forecasts, tuple(_scores(forecasts, seed)),
+        split, until, training.size, test.size, forecasts, _asked(training, training, draws),
+        tuple(_scores(forecasts, seed)),
         {
             (target, horizon, name): _reliability(forecasts, target, horizon, name)
             for target in TARGETS for horizon in HORIZONS for name in FORECASTERS
         },
     )  # fmt: skip
+
+
+def _asked(training: Timelines, cases: Timelines, draws: Array) -> tuple[Forecasts, ...]:
+    """Forecasts of some cases at every landmark and horizon."""
+    found: list[Forecasts] = []
+    for landmark in LANDMARKS:
+        states = _states(cases.until(landmark), draws)
+        found += [_forecasts(training, cases, landmark, ahead, states) for ahead in HORIZONS]
+    return tuple(found)
 
 
 def _states(lines: Timelines, draws: Array) -> list[tuple[learning.Model, dict[str, Array]]]:

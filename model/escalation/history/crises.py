@@ -20,6 +20,7 @@ seemed that they would. Scores over them say whether the model is sane, not how 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -31,15 +32,15 @@ from pydantic import Field
 from escalation.engine.compiler import batch
 from escalation.engine.layout import plan
 from escalation.engine.posterior import Scores, chunks, evaluate
-from escalation.errors import InvalidInputError, Problem
-from escalation.history.scoring import Forecast, read_resolutions, score
+from escalation.history.forecasts import Forecast
+from escalation.history.outcomes import read_resolutions
+from escalation.history.scoring import score
 from escalation.maths.filtering import infer
 from escalation.maths.priors import keyed_generator
 from escalation.maths.sampling import Sample, adapt, effective_sample_size, normalise
-from escalation.reading import documents, scenario
+from escalation.reading import scenario
 from escalation.reading.schema import Day, Strict, Text
-from escalation.reading.shape import shape
-from escalation.reading.tree import Findings, plain
+from escalation.reading.shape import read_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from escalation.engine.layout import Plan
-    from escalation.history.scoring import Record, ResolutionFile
+    from escalation.history.outcomes import ResolutionFile
+    from escalation.history.scoring import Record
     from escalation.reading.case import Assumption, Scenario
 
     Array = NDArray[np.float64]
@@ -100,11 +102,14 @@ class Crises:
         Forecaster → its record, scored after everything had closed.
     titles : Mapping[str, str]
         Case → title.
+    grades : Mapping[str, Counter[str]]
+        Case → how many of its reports have each grade.
     """
 
     asked: tuple[Asked, ...]
     records: dict[str, Record]
     titles: dict[str, str]
+    grades: dict[str, Counter[str]]
 
 
 def read_replay(path: Path) -> Replay:
@@ -115,14 +120,7 @@ def read_replay(path: Path) -> Replay:
     InvalidInputError
         With every problem of the file.
     """
-    findings = Findings()
-    tree = documents.read(documents.absolute(path), findings)
-    if tree is not None:
-        shape(tree, Replay, findings)
-    findings.raise_errors()
-    if tree is None:
-        raise InvalidInputError([Problem(path, 1, 1, "", "names no case")])
-    return Replay.model_validate(plain(tree))
+    return read_as(path, Replay, "names no case")
 
 
 def replay(folder: Path, *, draws: int, seed: int) -> Crises:
@@ -150,7 +148,12 @@ def replay(folder: Path, *, draws: int, seed: int) -> Crises:
         for day in when.as_of[name]:
             asked += _ask(name, case, date.fromisoformat(day), when.horizons, learned)
     records = {each: _record(asked, each, what) for each in FORECASTERS}
-    return Crises(tuple(asked), records, {name: case.title for name, case in cases.items()})
+    titles = {name: case.title for name, case in cases.items()}
+    grades = {
+        name: Counter(each.source_grade + each.information_grade for each in case.observations)
+        for name, case in cases.items()
+    }
+    return Crises(tuple(asked), records, titles, grades)
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 CAVEAT = """\
 **Choosing famous cases selects for drama.** These are known because they climbed, or because it
 seemed that they would: the share that came to force is not that of all crises, and nobody
-should read a hit rate into them. They were coded by people who know how they ended, from
-chronologies written afterwards; each row is dated to the day on which the thing was public, and
-the model sees a row only from then on, but which things a chronology mentions is hindsight too.
-Force and terms are watched; posture and diplomacy are not, as these sources are not complete on
-them. A few questions on a few cases are far from independent: no interval is given, as none
-would be honest."""
+should read a hit rate into them. They were coded by people who know how they ended. Each row is
+dated to the day on which the thing was public, and the model sees a row only from then on, but
+which things were looked for is hindsight too. Force and terms are watched; posture and diplomacy
+are not, as the rows are not complete on them. A few questions on a few cases are far from
+independent: no interval is given, as none would be honest."""
 
 
 def percent(value: float) -> str:
@@ -41,6 +40,17 @@ def page(result: Crises) -> str:
         "Written by `escalation crises`; nothing in it is chosen by hand.",
         "",
         *CAVEAT.splitlines(),
+        "",
+        "## What was read",
+        "",
+        "Of each source the opening (date, heading, first paragraphs), not the whole; of coded",
+        "event data the row. A: the document is itself the act, or a record of the United Nations;",
+        "B: an account of the time, by the government that acted, a newspaper or a data set; C:",
+        "written or reprinted later. 1: a second, independent source was read; 2: one source; 3:",
+        "one, doubtful.",
+        "The sources stand in `scenarios/history/*/observations.csv`.",
+        "",
+        *_grades(result),
         "",
         "## Scores",
         "",
@@ -63,6 +73,18 @@ def page(result: Crises) -> str:
         *_rows(result),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _grades(result: Crises) -> list[str]:
+    """How many reports of each case have which grade."""
+    grades = sorted(set().union(*result.grades.values()))
+    rows = [
+        f"| {result.titles[case]} | {sum(count.values())} | "
+        + " | ".join(str(count[grade] or "") for grade in grades) + " |"
+        for case, count in result.grades.items()
+    ]  # fmt: skip
+    head = f"| case | reports | {' | '.join(grades)} |"
+    return [head, "|---" * (len(grades) + 2) + "|", *rows]
 
 
 def _score(name: str, record: Record) -> str:

@@ -27,22 +27,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from escalation.errors import InvalidInputError, Problem
+from escalation.errors import InvalidValueError
 from escalation.history.histories import Event
 from escalation.history.readers import read
-from escalation.reading import documents, grammar
+from escalation.reading import grammar
 from escalation.reading.observations import COLUMNS
 from escalation.reading.schema import Day, Strict, Text, Word
-from escalation.reading.shape import shape
-from escalation.reading.tree import Findings, plain
+from escalation.reading.shape import read_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +51,24 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Imported", "Mapping", "date", "events", "read_map", "rows", "written"]
 
 MAX_NOTE = 300
+
+
+def _duration(text: str) -> str:
+    """Check a duration; 0d is one here."""
+    if text != "0d":
+        grammar.whole_days(text)
+    return text
+
+
+def _grade(text: str) -> str:
+    """Check an Admiralty grade."""
+    if text and not re.fullmatch("[A-F][1-6]", text):
+        raise InvalidValueError(f"expected a grade such as B2 (got '{text}')")
+    return text
+
+
+Duration = Annotated[Text, AfterValidator(_duration)]
+Grade = Annotated[Text, AfterValidator(_grade)]
 
 
 class Select(Strict):
@@ -70,7 +88,7 @@ class Rule(Strict):
     target: Text = "*"
     level: int | None = None
     indicator: Word
-    grade: Text = ""
+    grade: Grade = ""
 
 
 class Mapping(Strict):
@@ -79,8 +97,8 @@ class Mapping(Strict):
     schema_: Literal[1] = Field(alias="schema")
     title: Text = ""
     select: Select = Field(default_factory=Select)
-    grade: Text = ""
-    lag: Text = "0d"
+    grade: Grade = ""
+    lag: Duration = "0d"
     imprecise: Literal["skip", "keep"] = "skip"
     merge: Literal["day", "count", "none"] = "day"
     columns: dict[Text, Text] = Field(default_factory=dict)
@@ -103,14 +121,7 @@ def read_map(path: Path) -> Mapping:
     InvalidInputError
         With every problem of the file.
     """
-    findings = Findings()
-    tree = documents.read(documents.absolute(path), findings)
-    if tree is not None:
-        shape(tree, Mapping, findings)
-    findings.raise_errors()
-    if tree is None:
-        raise InvalidInputError([Problem(path, 1, 1, "", "holds no rules")])
-    return Mapping.model_validate(plain(tree))
+    return read_as(path, Mapping, "holds no rules")
 
 
 def events(format_name: str, path: Path, mapping: Mapping) -> tuple[Event, ...]:

@@ -22,7 +22,6 @@ import numpy as np
 
 from escalation.errors import InvalidInputError, InvalidValueError, Problem
 from escalation.history.learning import (
-    ELSEWHERE,
     HOME,
     INTENTS,
     NAMES,
@@ -136,14 +135,20 @@ def catalogue(fit: Fit, about: str, shared: Path) -> str:
             "      per: 30d",
             f"      rate: {base}",
             *([f"      rung: {{{rung}}}"] if rung else []),
-            "      intent:",
-            f"        over: x{OVER:g}",
-            f"        rest: {lognormal(column['seen.rest'])}",
-            f"        push: {lognormal(column['seen.push'])}",
+            *([] if mark == "war" else _tempo(column)),
             "    watched: true",
-            f"    why: Learned; {ELSEWHERE:g} of the rate where it does not belong is a choice.",
+            f"    why: Learned; x{min(HOME[mark.split('_')[0]]):g} on other rungs is a choice.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _tempo(column: dict[str, Array]) -> list[str]:
+    return [
+        "      intent:",
+        f"        over: x{OVER:g}",
+        f"        rest: {lognormal(column['seen.rest'])}",
+        f"        push: {lognormal(column['seen.push'])}",
+    ]
 
 
 def _reliability(shared: Path) -> list[str]:
@@ -168,8 +173,6 @@ def _flow(value: object) -> str:
 def scenario(fit: Fit, about: str) -> str:
     """Return the text of a scenario with the learned start, moves and ladder."""
     column = _columns(fit)
-    start = {name: column.get(f"start.{name}", np.ones(len(fit.draws))) for name in INTENTS}
-    total = np.sum(list(start.values()), axis=0)
     moves = [f"      {name}: {lognormal(column[name])}" for name in NAMES
              if name.split(" -> ")[0] in INTENTS]  # fmt: skip
     lines = [
@@ -191,7 +194,7 @@ def scenario(fit: Fit, about: str) -> str:
         "    states:",
         *(f"      {name}: {label}" for name, label in INTENT_LABELS.items()),
         "    start:",
-        *(f"      {name}: {beta(start[name] / total)}" for name in INTENTS),
+        *(f"      {line}" for line in _start(column, INTENTS)),
         "    moves:",
         *moves,
         "",
@@ -200,11 +203,20 @@ def scenario(fit: Fit, about: str) -> str:
         "  rungs:",
         *(f'    - {{id: {name}, label: {label}, resolves: "{resolves}"}}'
           for name, (label, resolves) in RUNG_LABELS.items()),
-        "  start: {threat: 0.25, display: 0.25, force: 0.25, war: 0.25}",
+        "  start:",
+        *(f"    {line}" for line in _start(column, RUNGS)),
         "  moves:",
         *_ladder_moves(column),
     ]  # fmt: skip
     return "\n".join([*lines, "", "targets: [force, war]", ""])
+
+
+def _start(column: dict[str, Array], states: tuple[str, ...]) -> list[str]:
+    """Probability of each state on the first day, from its weight and those of the others."""
+    one = np.ones(len(next(iter(column.values()))))
+    weights = {name: column.get(f"start.{name}", one) for name in states}
+    total = np.sum(list(weights.values()), axis=0)
+    return [f"{name}: {beta(weights[name] / total)}" for name in states]
 
 
 def _ladder_moves(column: dict[str, Array]) -> list[str]:
@@ -252,6 +264,17 @@ def read_draws(path: Path) -> Array:
         raise InvalidInputError([Problem(path, 1, 1, "", str(error))]) from error
 
 
+def _agreement(fit: Fit) -> str:
+    """Say how many starts ended at the maximum, and how far apart."""
+    same = sum(fit.log_posterior - each < 1 for each in fit.starts) - 1
+    if not same:
+        return "No other start came within 1 of the best: there may be a better maximum still."
+    return (
+        f"{same} of the other {len(fit.starts) - 1} came within 1 of the best, at most "
+        f"{fit.apart:.2f} posterior standard\ndeviations from it; the rest ended at lesser maxima."
+    )
+
+
 def report(fit: Fit, about: str) -> str:
     """Return how the fit went, in Markdown."""
     quantiles, contraction = fit.quantiles(), fit.contraction
@@ -278,9 +301,11 @@ def report(fit: Fit, about: str) -> str:
         "",
         "## Convergence",
         "",
-        f"Log-posterior at the end of each start, best first: {starts}. Starts that came within",
-        f"1 of the best ended at most {fit.apart:.2f} posterior standard deviations from it.",
+        f"Log-posterior at the end of each start, best first: {starts}.",
+        _agreement(fit),
         f"{fit.method}: {fit.evaluations:,} evaluations, effective sample size {fit.ess:.0f}.",
+        "At the maximum the day-by-day filter, all histories in one batch, gives the same",
+        f"log-likelihood to {fit.filter_gap:.0e}.",
         "",
         "## Prior and posterior",
         "",

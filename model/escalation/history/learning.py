@@ -8,9 +8,9 @@ silence included:
     λ_j(i, r) = b_j · home_j(r) · g(i)       home_j(r) = 1 on the rungs where j belongs, ε elsewhere
     climb r→r+1 under intent i: c_r · h_r(i)    descent r→r−1: d_r
 
-with g(press) = h(press) = 1, g(over) = `OVER`, h(over) = 0, and the other g, h, b, c, d, the rates
-between intents and the weights of intent on the first day the P parameters, all log-normal a priori
-(`PRIORS`).
+with g(press) = h(press) = 1, g(over) = `OVER`, h(over) = 0, but war seen alike under every intent.
+The other g, h, b, c, d, the rates between intents, and the weights of intent and of
+rung on the first day are the P parameters, all log-normal a priori (`PRIORS`).
 
 In normal scores z ~ N(0, I), the fit is the maximum of
 
@@ -62,9 +62,10 @@ if TYPE_CHECKING:
 INTENTS = ("over", "rest", "press", "push")
 RUNGS = ("threat", "display", "force", "war")
 ELSEWHERE = 0.01  # ε: what is seen where it does not belong is a miscoded or stray act
+STRAY_WAR = 1e-6  # ε of war: there is hardly a stray war
 HOME = {
     "threat": (1.0, 1.0, 1.0, 1.0), "display": (ELSEWHERE, 1.0, 1.0, 1.0),
-    "force": (ELSEWHERE, ELSEWHERE, 1.0, 1.0), "war": (ELSEWHERE / 10,) * 3 + (1.0,),
+    "force": (ELSEWHERE, ELSEWHERE, 1.0, 1.0), "war": (STRAY_WAR,) * 3 + (1.0,),
 }  # fmt: skip
 OVER = 0.001  # share of the acts that are still seen when it is over: next to none
 WAR_SEEN = 10.0  # days of war seen per 30 days of war: the first one ends the history
@@ -73,6 +74,9 @@ PRIORS: Mapping[str, tuple[float, float]] = {
     "start.over": (0.05, 5.0),  # weights, that of press being 1
     "start.rest": (0.1, 5.0),
     "start.push": (0.05, 5.0),
+    "start.threat": (0.05, 5.0),  # weights of the rungs, that of force being 1
+    "start.display": (0.05, 5.0),
+    "start.war": (0.003, 0.3),
     "seen.threat": (0.03, 3.0),  # per 30 days, at home, under press
     "seen.display_opener": (0.1, 10.0),
     "seen.display_other": (0.1, 10.0),
@@ -152,14 +156,14 @@ def scores(parameters: Mapping[str, float]) -> Array:
 def model(z: Array) -> Model:
     """Build the model of one draw, given as normal scores (P,)."""
     p = values(z)
-    rungs = len(RUNGS)
-    return Model(_start(p, rungs), _generator(p), _intensity(p))
+    return Model(_start(p), _generator(p), _intensity(p))
 
 
-def _start(p: Mapping[str, float], rungs: int) -> Array:
-    """Intent by its weights; every rung alike, for the opening event tells."""
-    weights = np.array([p["start.over"], p["start.rest"], 1.0, p["start.push"]])
-    return np.repeat(weights / weights.sum(), rungs) / rungs
+def _start(p: Mapping[str, float]) -> Array:
+    """Intent and rung by their weights, apart from each other."""
+    intent = np.array([p["start.over"], p["start.rest"], 1.0, p["start.push"]])
+    rung = np.array([p["start.threat"], p["start.display"], 1.0, p["start.war"]])
+    return np.outer(intent / intent.sum(), rung / rung.sum()).ravel()
 
 
 def _generator(p: Mapping[str, float]) -> Array:
@@ -187,12 +191,13 @@ def climb(intent: str, rung: str, p: Mapping[str, float]) -> float:
 
 
 def _intensity(p: Mapping[str, float]) -> Array:
+    """λ: by intent and rung, but a war is seen whatever anybody means to do."""
     intent = np.array([OVER, p["seen.rest"], 1.0, p["seen.push"]])
     rows = []
     for mark in MARKS:
-        base = p.get(f"seen.{mark}", WAR_SEEN)
-        rung = np.array(HOME[mark.split("_")[0]])
-        rows.append(base / 30.0 * np.outer(intent, rung).ravel())
+        tempo = np.ones_like(intent) if mark == "war" else intent
+        seen = np.outer(tempo, HOME[mark.split("_")[0]])
+        rows.append(p.get(f"seen.{mark}", WAR_SEEN) / 30.0 * seen.ravel())
     return np.array(rows)
 
 
@@ -256,6 +261,9 @@ class Fit:
         "laplace+amis" or "smc" (tempered, where importance sampling left too few).
     evaluations : int
         Log-likelihoods of all histories computed for the draws.
+    filter_gap : float
+        Largest difference, at the maximum, between a history's log-likelihood and the one that
+        the batched day-by-day filter gives.
     histories : int
     events : int
     """
@@ -268,6 +276,7 @@ class Fit:
     ess: float
     method: str
     evaluations: int
+    filter_gap: float
     histories: int
     events: int
 
@@ -324,6 +333,7 @@ def fit(
         effective_sample_size(weights),
         method,
         evaluations,
+        float(np.abs(by_filter(model(at), lines) - log_likelihood(model(at), lines)[0]).max()),
         lines.size,
         int(lines.count.sum()),
     )

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from escalation.errors import InvalidInputError, InvalidValueError, Problem
 from escalation.history.base_rates import (
@@ -35,16 +35,33 @@ from escalation.history.base_rates import (
 )
 from escalation.history.histories import History, Missing, group
 from escalation.history.readers import read
-from escalation.reading import documents, grammar
-from escalation.reading.schema import Strict, Text
-from escalation.reading.shape import shape
-from escalation.reading.tree import Findings, plain
+from escalation.reading import grammar
+from escalation.reading.schema import Day, Strict, Text
+from escalation.reading.shape import read_as
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 WIDTH = 100
 OPEN_END = 9999
+
+
+def _duration(text: str) -> str:
+    """Check a duration; 0d is one here."""
+    if text not in {"", "0d"}:
+        grammar.whole_days(text)
+    return text
+
+
+def _years(text: str) -> str:
+    """Check years."""
+    if text:
+        span(text)
+    return text
+
+
+Duration = Annotated[Text, AfterValidator(_duration)]
+Years = Annotated[Text, AfterValidator(_years)]
 
 
 class Data(Strict):
@@ -52,7 +69,7 @@ class Data(Strict):
 
     format: Text = ""
     file: Text
-    ends: Text = ""
+    ends: Day | None = None
     cite: Text
 
 
@@ -62,15 +79,15 @@ class Rule(Strict):
     label: Text
     data: Text
     climb: Annotated[list[int], Field(min_length=2, max_length=2)] | None = None
-    delay: Text = "0d"
-    landmark: Text = ""
-    active: Text = ""
-    window: Text = ""
+    delay: Duration = "0d"
+    landmark: Duration = ""
+    active: Duration = ""
+    window: Duration = ""
     opened_by: Text = ""
     against: Text = ""
     actions: list[Text] = Field(default_factory=list)
     levels: list[int] = Field(default_factory=list)
-    began: Text = ""
+    began: Years = ""
     where: dict[str, Any] = Field(default_factory=dict)
     event: dict[str, list[int]] = Field(default_factory=dict)
     exposure: Text = ""
@@ -82,10 +99,10 @@ class RuleFile(Strict):
 
     schema_: Literal[1] = Field(alias="schema")
     missing_day: Literal["first", "middle", "last"] = "middle"
-    tail: Text
-    other_tails: list[Text] = Field(default_factory=list)
+    tail: Duration
+    other_tails: list[Duration] = Field(default_factory=list)
     data: dict[str, Data]
-    groups: dict[str, dict[str, list[Text]]] = Field(default_factory=dict)
+    groups: dict[str, dict[str, list[Years]]] = Field(default_factory=dict)
     preface: Text = ""
     classes: dict[str, Rule]
 
@@ -118,14 +135,34 @@ def read_rules(path: Path) -> RuleFile:
     InvalidInputError
         With every problem of the file.
     """
-    findings = Findings()
-    tree = documents.read(documents.absolute(path), findings)
-    if tree is not None:
-        shape(tree, RuleFile, findings)
-    findings.raise_errors()
-    if tree is None:
-        raise InvalidInputError([Problem(path, 1, 1, "", "holds no rules")])
-    return RuleFile.model_validate(plain(tree))
+    rules = read_as(path, RuleFile, "holds no rules")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    problems = [
+        Problem(path, _line(lines, name), 1, f"classes.{name}", message)
+        for name, rule in rules.classes.items()
+        for message in _wrong(rules, rule)
+    ]
+    if problems:
+        raise InvalidInputError(problems)
+    return rules
+
+
+def _line(lines: Sequence[str], name: str) -> int:
+    return next((n for n, text in enumerate(lines, 1) if text.strip() == f"{name}:"), 1)
+
+
+def _wrong(rules: RuleFile, rule: Rule) -> Iterable[str]:
+    """What does not fit together in a class."""
+    if rule.data not in rules.data:
+        yield f"no data '{rule.data}'; known are {', '.join(rules.data)}"
+    elif rule.climb is not None and not rules.data[rule.data].ends:
+        yield f"data '{rule.data}' does not say when it ends"
+    if rule.climb is None and (len(rule.event) != 1 or not rule.exposure):
+        yield "needs climb, or else one column under event, and exposure"
+    if rule.climb is not None and rule.climb[0] >= rule.climb[1]:
+        yield f"climbs from {rule.climb[0]} to {rule.climb[1]}, which is not up"
+    if rule.landmark and not rule.window:
+        yield "a landmark needs a window"
 
 
 def fit(rules: RuleFile, folder: Path) -> tuple[Fitted, ...]:
@@ -133,21 +170,18 @@ def fit(rules: RuleFile, folder: Path) -> tuple[Fitted, ...]:
     histories: dict[str, tuple[History, ...]] = {}
     fitted = []
     for name, rule in rules.classes.items():
-        data = _data(rules, name, rule)
+        data = rules.data[rule.data]
         if rule.climb is not None and rule.data not in histories:
             missing: Missing = rules.missing_day
             events = read(data.format, folder / data.file, missing=missing)
             histories[rule.data] = group(events)
-        fitted.append(_fit(name, rule, rules, folder / data.file, histories.get(rule.data, ())))
+        one = _fit(name, rule, rules, folder / data.file, histories.get(rule.data, ()))
+        if not one.count.exposure:
+            raise InvalidValueError(
+                f"classes.{name}: no history of this class was at risk; look at its filters"
+            )
+        fitted.append(one)
     return tuple(fitted)
-
-
-def _data(rules: RuleFile, name: str, rule: Rule) -> Data:
-    if rule.data not in rules.data:
-        raise InvalidValueError(
-            f"classes.{name}: no data '{rule.data}'; known are " + ", ".join(rules.data)
-        )
-    return rules.data[rule.data]
 
 
 def _fit(
@@ -156,7 +190,7 @@ def _fit(
     if rule.climb is None:
         return Fitted(name, rule, table(path, _table(rule)), ())
     chosen = [each for each in histories if _selection(rule, rules).holds(each)]
-    until, (low, high) = date.fromisoformat(rules.data[rule.data].ends), rule.climb
+    until, (low, high) = date.fromisoformat(rules.data[rule.data].ends or ""), rule.climb
     if rule.landmark:
         at, window, active = (
             grammar.whole_days(each) if each else 0

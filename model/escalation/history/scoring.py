@@ -1,106 +1,57 @@
 r"""The track record: archived forecasts, scored at their scheduled close.
 
-A forecast file has hubverse's model-output columns (`docs/formats.md`); rows of type `pmf` that
-share origin, target and target date are one forecast. It is scored when its target date has
-come and not before: were early YES answers counted as they arrive, what is still open would be
-mostly NO, and the record biased.
+A forecast is scored when its target date has come and not before: were early YES answers counted
+as they arrive, what is still open would be mostly NO, and the record biased. What happened, and
+what counts as it, stands in `outcomes`; a forecast is scored under each definition.
 
-What happened stands in `resolutions.yaml` beside the scenario, and nothing else reads it. A
-forecast `reach STATE`, its outcomes `yes` and `no`, comes to
+    reach STATE, or any other target of yes and no      Brier and logarithmic score
+    on ladder, highest rung                             ranked probability score; the probability
+                                                        of an off-ramp goes to the lowest rung
 
-    yes     the state has a resolution with origin < happened_on ≤ target date
-    no      it has none, and `known_through` covers the target date
-    open    `known_through` does not cover the target date: yes and no wait alike
+Baselines, none with hindsight: even odds; climatology, the share of each outcome, half a case of
+each added, among other cases' forecasts with the same target and horizon that had closed before
+this one's origin; and for the ladder that the case stays where it stood on the origin day.
 
-A state may have several resolutions, one for each definition by which it was reached; the
-forecast is scored under each. What had happened by the origin date was no question any more and
-is left out. Baselines are even odds, and climatology: the share of yes, half a case of each
-added, among other cases' forecasts with the same target and horizon that had closed before
-this one's origin. Where the case stands on the ladder day by day is not scored.
+A forecast that was made after its target date is none: it is counted as late, and scored only if
+asked for. Of several that were made for one target and day, the last one by the target date counts.
 
->>> row = "2020-01-01,reach war,30,2020-01-31,pmf,yes,0.2\n"
->>> header = "origin_date,target,horizon_days,target_date,output_type,output_type_id,value\n"
->>> parse_forecasts(header + row, "case", Path("f.csv"))[0].probability
-{'yes': 0.2}
+>>> from escalation.history.forecasts import Forecast
+>>> asked = Forecast(
+...     "c", date(2020, 1, 1), "reach war", 30, date(2020, 1, 31), {"yes": 0.2}, Path()
+... )
+>>> score([asked], {}, date(2020, 1, 30)).pending
+1
 """
 
 from __future__ import annotations
 
-import csv
-import io
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
-from escalation.errors import InvalidInputError, InvalidValueError, Problem
-from escalation.history.verification import Bin, brier, logarithmic, reliability, skill
-from escalation.reading import documents
-from escalation.reading.schema import Day, Strict, Text
-from escalation.reading.shape import shape
-from escalation.reading.tree import Findings, plain
+from escalation.history import outcomes
+from escalation.history.forecasts import of_yes
+from escalation.history.verification import Bin, brier, logarithmic, ranked, reliability, skill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-COLUMNS = ("origin_date", "target", "output_type", "output_type_id", "value")
-CLOSES = ("target_date", "target_end_date")  # hubverse's usual names of the scheduled close
-MAX_BYTES = 20_000_000
+    from numpy.typing import NDArray
+
+    from escalation.history.forecasts import Forecast
+    from escalation.history.outcomes import ResolutionFile
+
+    Array = NDArray[np.float64]
+
+__all__ = ["Path", "score"]
+
 REACH = "reach "
-EVEN, CLIMATE = "even odds", "climatology"
-SUM_TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """One archived forecast.
-
-    Attributes
-    ----------
-    case : str
-        What it is about: the folder of the runs.
-    origin, close : date
-        When it was made, and its target date.
-    target : str
-        As in the file, for instance "reach strikes".
-    horizon : int
-        Days.
-    probability : Mapping[str, float]
-        Outcome → probability.
-    path : Path
-    """
-
-    case: str
-    origin: date
-    target: str
-    horizon: int
-    close: date
-    probability: dict[str, float]
-    path: Path
-
-
-class Resolution(Strict):
-    """That a state was reached, by one definition."""
-
-    happened_on: Day
-    known_on: Day
-    definition: Text = "as written"
-    source: Text
-    note: Text = ""
-
-
-class ResolutionFile(Strict):
-    """What happened in a case."""
-
-    schema_: Literal[1] = Field(alias="schema")
-    case: Text
-    known_through: Day
-    why: Text = ""
-    reached: dict[Text, list[Resolution]] = Field(default_factory=dict)
+LADDER = {"on ladder": outcomes.on_ladder, "highest rung": outcomes.highest}
 
 
 @dataclass(frozen=True)
@@ -125,8 +76,34 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """A forecast of a place on the ladder that has closed, under one reading.
+
+    Attributes
+    ----------
+    forecast : Forecast
+    definition : str
+    probability : tuple of float
+        Of each rung, lowest first.
+    outcome : int
+        The rung it came to.
+    climatology : tuple of float
+        Of each rung.
+    before : int
+        The rung stood on on the origin day.
+    """
+
+    forecast: Forecast
+    definition: str
+    probability: tuple[float, ...]
+    outcome: int
+    climatology: tuple[float, ...]
+    before: int
+
+
+@dataclass(frozen=True)
 class Line:
-    """Mean scores of forecasts with one target, horizon and definition.
+    """Mean scores of forecasts of yes or no with one target, horizon and definition.
 
     Attributes
     ----------
@@ -151,6 +128,31 @@ class Line:
 
 
 @dataclass(frozen=True)
+class RankedLine:
+    """Mean ranked probability score of forecasts with one target, horizon and reading.
+
+    Attributes
+    ----------
+    case, target, definition : str
+    horizon : int
+    count : int
+    rps : float
+    skill_even, skill_climatology, skill_stays : float
+        Skill against each baseline; NaN where that is perfect.
+    """
+
+    case: str
+    target: str
+    definition: str
+    horizon: int
+    count: int
+    rps: float
+    skill_even: float
+    skill_climatology: float
+    skill_stays: float
+
+
+@dataclass(frozen=True)
 class Record:
     """The track record as of a day.
 
@@ -158,111 +160,97 @@ class Record:
     ----------
     day : date
     scored : tuple of Scored
+    ranked : tuple of Ranked
     lines : tuple of Line
         By case, target, horizon and definition.
+    ranked_lines : tuple of RankedLine
     calibration : tuple of Bin
-        All scored forecasts together.
+        All scored forecasts of yes and no together.
     pending : int
         Forecasts that have not closed.
     unresolved : int
         Forecasts that have closed and of which nothing is known yet.
+    late : int
+        Made after their target date; not scored.
+    replaced : int
+        Made again for the same target and day; not scored.
+    other : int
+        Of a kind that is not scored here.
     """
 
     day: date
     scored: tuple[Scored, ...]
+    ranked: tuple[Ranked, ...]
     lines: tuple[Line, ...]
+    ranked_lines: tuple[RankedLine, ...]
     calibration: tuple[Bin, ...]
     pending: int
     unresolved: int
+    late: int
+    replaced: int
+    other: int
 
 
 @dataclass
 class _Tally:
     """Forecasts on their way to being scored."""
 
+    day: date
     scored: list[Scored] = field(default_factory=list)
-    pending: int = 0
-    unresolved: int = 0
+    ranked: list[Ranked] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
+    def add(self, forecast: Forecast, what: ResolutionFile | None) -> None:
+        """Score a forecast, or count why it is not."""
+        if forecast.target not in LADDER and of_yes(forecast) is None:
+            self.counts["other"] += 1
+        elif forecast.close > self.day:
+            self.counts["pending"] += 1
+        elif what is None or not outcomes.settled(what, forecast.close):
+            self.counts["unresolved"] += 1
+        elif forecast.target in LADDER:
+            self._place(forecast, what)
+        else:
+            self._yes_or_no(forecast, what)
 
-def read_forecasts(path: Path, case: str) -> tuple[Forecast, ...]:
-    """Read a forecast file.
+    def _yes_or_no(self, forecast: Forecast, what: ResolutionFile) -> None:
+        state, yes = forecast.target.removeprefix(REACH), of_yes(forecast)
+        came = outcomes.reached(what, state, forecast.origin, forecast.close, self.day)
+        like = [int(each.outcome) for each in self.scored if _like(each.forecast, forecast)]
+        climate = _shares(like, 2)[1]
+        self.scored += [
+            Scored(forecast, name, float(yes or 0.0), outcome, climate)
+            for name, outcome in came.items()
+        ]
 
-    Raises
-    ------
-    InvalidInputError
-        With every row that could not be read.
-    """
-    try:
-        text = documents.read_text(documents.absolute(path), MAX_BYTES)
-    except InvalidValueError as error:
-        raise InvalidInputError([Problem(path, 1, 1, "", str(error))]) from error
-    return parse_forecasts(text, case, path)
-
-
-def parse_forecasts(text: str, case: str, path: Path) -> tuple[Forecast, ...]:
-    """Read forecasts from text; errors as of `read_forecasts`."""
-    reader = csv.DictReader(io.StringIO(text))
-    names = reader.fieldnames or ()
-    absent = [name for name in COLUMNS if name not in names]
-    absent += [] if set(CLOSES) & set(names) else [CLOSES[0]]
-    if absent:
-        raise InvalidInputError([Problem(path, 1, 1, "", f"lacks the columns {', '.join(absent)}")])
-    problems: list[Problem] = []
-    cells: dict[tuple[date, str, int, date], dict[str, float]] = {}
-    for row in reader:
-        if row["output_type"] != "pmf":
-            continue
-        try:
-            key, value = _key(row), _probability(row["value"])
-        except (TypeError, ValueError) as error:
-            problems.append(Problem(path, reader.line_num, 1, "", str(error)))
-            continue
-        cells.setdefault(key, {})[row["output_type_id"]] = value
-    if problems:
-        raise InvalidInputError(problems)
-    return tuple(
-        Forecast(case, origin, target, days, close, values, path)
-        for (origin, target, days, close), values in cells.items()
-    )
-
-
-def _key(row: Mapping[str, str]) -> tuple[date, str, int, date]:
-    origin = date.fromisoformat(row["origin_date"])
-    close = date.fromisoformat(next(row[name] for name in CLOSES if name in row))
-    days = (close - origin).days
-    if row.get("horizon_days", str(days)) != str(days):
-        raise InvalidValueError(f"{close} is not {row['horizon_days']} days after {origin}")
-    return origin, row["target"], days, close
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1 + SUM_TOLERANCE:
-        raise InvalidValueError(f"{text} is no probability")
-    return min(value, 1.0)
-
-
-def read_resolutions(path: Path) -> ResolutionFile:
-    """Read what happened in a case.
-
-    Raises
-    ------
-    InvalidInputError
-        With every problem of the file.
-    """
-    findings = Findings()
-    tree = documents.read(documents.absolute(path), findings)
-    if tree is not None:
-        shape(tree, ResolutionFile, findings)
-    findings.raise_errors()
-    if tree is None:
-        raise InvalidInputError([Problem(path, 1, 1, "", "holds no resolutions")])
-    return ResolutionFile.model_validate(plain(tree))
+    def _place(self, forecast: Forecast, what: ResolutionFile) -> None:
+        places = LADDER[forecast.target](what, forecast.origin, forecast.close, self.day)
+        stood = outcomes.on_ladder(what, forecast.origin, forecast.origin, self.day)
+        if not places or not set(what.ladder) & set(forecast.probability):
+            self.counts["unresolved"] += 1
+            return
+        known = sum(forecast.probability.get(rung, 0.0) for rung in what.ladder[1:])
+        said = (
+            max(1 - known, 0.0),
+            *(forecast.probability.get(rung, 0.0) for rung in what.ladder[1:]),
+        )
+        size = len(said)
+        like = [
+            each.outcome for each in self.ranked
+            if _like(each.forecast, forecast) and len(each.probability) == size
+        ]  # fmt: skip
+        self.ranked += [
+            Ranked(forecast, name, said, place, _shares(like, size), stood[name])
+            for name, place in places.items()
+        ]
 
 
 def score(
-    forecasts: Iterable[Forecast], resolutions: Mapping[str, ResolutionFile], day: date
+    forecasts: Iterable[Forecast],
+    resolutions: Mapping[str, ResolutionFile],
+    day: date,
+    *,
+    late: bool = False,
 ) -> Record:
     """Score forecasts as of a day.
 
@@ -273,71 +261,61 @@ def score(
         Case → what happened; a case without one stays unresolved.
     day : date
         Only what had closed, and was known, by then.
+    late : bool
+        Whether to score those that were made after their target date too.
     """
-    tally = _Tally()
-    asked = [each for each in forecasts if each.target.startswith(REACH)]
-    for each in sorted(asked, key=lambda each: (each.close, each.origin, each.case, each.target)):
-        if each.close > day:
-            tally.pending += 1
-            continue
-        outcomes = _outcomes(each, resolutions.get(each.case), day)
-        if outcomes is None:
-            tally.unresolved += 1
-            continue
-        yes = each.probability.get("yes", 1 - each.probability.get("no", 0.0))
-        climate = _climatology(each, tally.scored)
-        tally.scored += [Scored(each, name, yes, came, climate) for name, came in outcomes.items()]
-    scored = tuple(tally.scored)
-    return Record(day, scored, _lines(scored), _bins(scored), tally.pending, tally.unresolved)
+    every = tuple(forecasts)
+    timely = [each for each in every if late or each.made is None or each.made <= each.close]
+    chosen = {_question(each): each for each in sorted(timely, key=_made)}
+    tally = _Tally(day)
+    for each in sorted(chosen.values(), key=lambda each: (each.close, *_question(each))):
+        tally.add(each, resolutions.get(each.case))
+    scored, places = tuple(tally.scored), tuple(tally.ranked)
+    counts = tally.counts
+    return Record(
+        day, scored, places, _lines(scored), _ranked_lines(places), _bins(scored),
+        counts["pending"], counts["unresolved"], len(every) - len(timely),
+        len(timely) - len(chosen), counts["other"],
+    )  # fmt: skip
 
 
-def _outcomes(forecast: Forecast, what: ResolutionFile | None, day: date) -> dict[str, bool] | None:
-    """Definition → whether it came; None: not known yet. Empty: it was no question any more."""
-    if what is None or date.fromisoformat(what.known_through) < forecast.close:
-        return None
-    known = [
-        each for each in what.reached.get(forecast.target.removeprefix(REACH), ())
-        if date.fromisoformat(each.known_on) <= day
-    ]  # fmt: skip
-    outcomes: dict[str, bool] = {}
-    for name, members in groupby(sorted(known, key=_definition), key=_definition):
-        first = min(date.fromisoformat(each.happened_on) for each in members)
-        if forecast.origin < first <= forecast.close:
-            outcomes[name] = True
-        elif first > forecast.close:
-            outcomes[name] = False
-    return outcomes if known else {"as written": False}
+def _question(forecast: Forecast) -> tuple[date, str, str, date]:
+    return forecast.origin, forecast.case, forecast.target, forecast.close
 
 
-def _definition(resolution: Resolution) -> str:
-    return resolution.definition
+def _made(forecast: Forecast) -> tuple[date, str]:
+    return forecast.made or forecast.origin, str(forecast.path)
 
 
-def _climatology(forecast: Forecast, before: Sequence[Scored]) -> float:
-    """Share of yes among other cases' like forecasts that had closed by its origin."""
-    like = [
-        each.outcome for each in before
-        if each.forecast.case != forecast.case
-        and each.forecast.target == forecast.target
-        and each.forecast.horizon == forecast.horizon
-        and each.forecast.close <= forecast.origin
-    ]  # fmt: skip
-    return (sum(like) + 0.5) / (len(like) + 1)
+def _like(other: Forecast, forecast: Forecast) -> bool:
+    """Whether another case's forecast asked the same and had closed by this one's origin."""
+    return (
+        other.case != forecast.case
+        and other.target == forecast.target
+        and other.horizon == forecast.horizon
+        and other.close <= forecast.origin
+    )
+
+
+def _shares(found: Sequence[int], size: int) -> tuple[float, ...]:
+    """Share of each of so many outcomes, with half a case of each added (Jeffreys)."""
+    counts = np.bincount(found, minlength=size) if found else np.zeros(size)
+    return tuple(((counts + 0.5) / (len(found) + size / 2)).tolist())
+
+
+def _key(each: Scored | Ranked) -> tuple[str, str, int, str]:
+    forecast = each.forecast
+    return forecast.case, forecast.target, forecast.horizon, each.definition
 
 
 def _lines(scored: Sequence[Scored]) -> tuple[Line, ...]:
-    def key(each: Scored) -> tuple[str, str, int, str]:
-        forecast = each.forecast
-        return forecast.case, forecast.target, forecast.horizon, each.definition
-
     lines = []
-    for (case, target, horizon, definition), members in groupby(sorted(scored, key=key), key=key):
-        chosen = tuple(members)
-        p, y, c = _arrays(chosen)
+    for (case, target, horizon, definition), members in groupby(sorted(scored, key=_key), key=_key):
+        p, y, c = _arrays(tuple(members))
         loss = float(brier(p, y).mean())
         lines.append(
             Line(
-                case, target, definition, horizon, len(chosen), int(y.sum()), loss,
+                case, target, definition, horizon, len(p), int(y.sum()), loss,
                 float(logarithmic(p, y).mean()),
                 skill(loss, float(brier(np.full(len(p), 0.5), y).mean())),
                 skill(loss, float(brier(c, y).mean())),
@@ -346,7 +324,24 @@ def _lines(scored: Sequence[Scored]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _arrays(scored: Sequence[Scored]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ranked_lines(places: Sequence[Ranked]) -> tuple[RankedLine, ...]:
+    lines = []
+    for (case, target, horizon, definition), members in groupby(sorted(places, key=_key), key=_key):
+        chosen = tuple(members)
+        size = len(chosen[0].probability)
+        came = np.array([each.outcome for each in chosen], dtype=np.intp)
+        loss = float(ranked(np.array([each.probability for each in chosen]), came).mean())
+        baselines = (
+            np.full((len(chosen), size), 1 / size),
+            np.array([each.climatology for each in chosen]),
+            np.eye(size)[[each.before for each in chosen]],
+        )
+        skills = (skill(loss, float(ranked(each, came).mean())) for each in baselines)
+        lines.append(RankedLine(case, target, definition, horizon, len(chosen), loss, *skills))
+    return tuple(lines)
+
+
+def _arrays(scored: Sequence[Scored]) -> tuple[Array, Array, Array]:
     return (
         np.array([each.probability for each in scored]),
         np.array([float(each.outcome) for each in scored]),

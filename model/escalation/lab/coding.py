@@ -1,11 +1,13 @@
 r"""Codes an article: from its paragraphs to dated observation rows that cite their passage.
 
-An article is cut at blank lines into numbered paragraphs. Which indicator a paragraph may speak of
-is suggested by keywords, and by nothing else:
+An article is cut at blank lines into numbered paragraphs, and a paragraph into numbered sentences:
+after a full stop, question or exclamation mark that a capital, a digit or a quotation follows, but
+for initials and titles. Which indicator a passage may speak of is suggested by keywords, and by
+nothing else:
 
     keywords(indicator) = words of its label and name, four letters or more, without stop
                           words, each shortened to its first five letters
-    score               = share of an indicator's keywords that begin a word of the paragraph
+    score               = share of an indicator's keywords that begin a word of the passage
 
 The keywords that were found are shown with each suggestion. It is the coder who decides; a row is
 valid if the reader of observations (`escalation.reading.observations`) takes it.
@@ -13,6 +15,8 @@ valid if the reader of observations (`escalation.reading.observations`) takes it
 >>> rules = {"carrier_arrival": keywords("carrier_arrival", "Carrier strike group arrives")}
 >>> suggest("The carrier Ford arrived on Sunday.", rules)[0]
 Suggestion(indicator='carrier_arrival', found=('arriv', 'carri'), score=0.5)
+>>> sentences("Gen. Vance flew in from the U.S. on Monday. “We talked.” Nobody else did.")
+('Gen. Vance flew in from the U.S. on Monday.', '“We talked.”', 'Nobody else did.')
 """
 
 from __future__ import annotations
@@ -43,6 +47,11 @@ _STOP = frozenset({
 })  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")
 _GAP = re.compile(r"\n\s*\n")
+_END = re.compile(r"(?<=[.!?…])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])")
+_NO_END = re.compile(
+    r"(?:\b[A-Z]\.|\b(?:Mr|Mrs|Ms|Dr|Prof|Gen|Adm|Col|Lt|Maj|Capt|Sgt|Sen|Rep|Gov|Pres|St|No|vs|"
+    r"Jan|Feb|Mar|Apr|Aug|Sept|Oct|Nov|Dec)\.)$"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,16 @@ def paragraphs(text: str) -> tuple[Paragraph, ...]:
     """Cut a text into its paragraphs, white space evened out."""
     parts = (" ".join(part.split()) for part in _GAP.split(text.replace("\r\n", "\n")))
     return tuple(Paragraph(i, part) for i, part in enumerate(filter(None, parts), start=1))
+
+
+def sentences(paragraph: str) -> tuple[str, ...]:
+    """Cut a paragraph into its sentences."""
+    found, begin = [], 0
+    for gap in _END.finditer(paragraph):
+        if not _NO_END.search(paragraph[begin : gap.start()]):
+            found.append(paragraph[begin : gap.end()].strip())
+            begin = gap.end()
+    return (*found, paragraph[begin:].strip())
 
 
 def keywords(name: str, label: str) -> tuple[str, ...]:
@@ -104,9 +123,16 @@ def search(word: str, indicators: Branch) -> tuple[str, ...]:
     return tuple(name for name in indicators.entries if wanted in text(name))
 
 
-def cited(publisher: str, day: str, paragraph: int) -> str:
-    """Return the `source` of a row: publisher, date, paragraph."""
-    return ", ".join(filter(None, [publisher.strip(), day.strip(), f"para {paragraph}"]))
+def cited(publisher: str, day: str, paragraph: int, marked: Sequence[int] = ()) -> str:
+    """Return the `source` of a row: publisher, date, paragraph, and the sentences marked in it.
+
+    >>> cited("Harbour Chronicle", "2030-01-20", 2, (1, 2, 4))
+    'Harbour Chronicle, 2030-01-20, para 2, sentences 1, 2 and 4'
+    """
+    numbers = [str(each) for each in sorted(marked)]
+    listed = " and ".join(filter(None, [", ".join(numbers[:-1]), *numbers[-1:]]))
+    which = f"sentence{'s' if len(numbers) > 1 else ''} {listed}" if numbers else ""
+    return ", ".join(filter(None, [publisher.strip(), day.strip(), f"para {paragraph}", which]))
 
 
 def check_row(

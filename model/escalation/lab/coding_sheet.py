@@ -3,8 +3,9 @@
     from escalation.lab.coding_sheet import CodingSheet
     CodingSheet("scenarios/harbour/baseline.yaml")
 
-Paste the text or point to a file, choose a passage, and take or change what its keywords suggest:
-indicator, day, grade, echo group. Rows collect, each checked by the reader of observations; they
+Paste the text or point to a file, choose a paragraph, tick the sentences that say it (none: all
+of it), and take or change what the keywords of that passage suggest: indicator, day, grade, echo
+group. Rows collect, each checked by the reader of observations; they
 are written to the case's `observations.csv` only after their diff was shown. A type that is
 missing can be added to the catalogue from here, where the same rules hold.
 """
@@ -21,7 +22,7 @@ from escalation.lab import coding, editing, roundtrip, rows
 from escalation.lab.coding import Paragraph
 from escalation.lab.desk import said
 from escalation.lab.offering import offered_scenarios
-from escalation.lab.panels import GRADES, SOFT, WRONG
+from escalation.lab.panels import GRADES, SOFT, TIGHT, WRONG
 from escalation.maths.words import grade_meaning
 from escalation.reading import documents
 from escalation.reporting.markup import EMPTY, clean, tag, text
@@ -39,6 +40,7 @@ seen: {{per: 30d, {factor}: {{{values}}}}}
 why: Its reason.
 """
 _WIDE = widgets.Layout(width="98%")
+_TICK = widgets.Layout(width="24px", flex="0 0 24px")
 
 
 class CodingSheet:
@@ -80,12 +82,14 @@ class CodingSheet:
         self.from_file = widgets.Text(placeholder="or the path of a text file, then Enter")
         self.from_file.continuous_update = False
         self.passage = widgets.Select(options=[], rows=8, layout=_WIDE)
-        self.shown, self.suggested = widgets.HTML(), widgets.HTML()
+        self.shown, self.suggested = widgets.VBox(), widgets.HTML()
+        self.shown.add_class("coding-sentences")
+        self.ticks: tuple[widgets.Checkbox, ...] = ()
         self.search = widgets.Text(placeholder="search the catalogue by a word")
         self.indicator = widgets.Dropdown(options=self._options(), description="Indicator")
         self.publisher = widgets.Text(description="Publisher")
-        self.published = widgets.Text(description="Reported on", placeholder="2025-11-22")
-        self.occurred = widgets.Text(description="Happened on", placeholder="blank: the same day")
+        self.published = widgets.Text(description="Reported", placeholder="2030-01-31")
+        self.occurred = widgets.Text(description="Happened", placeholder="blank: the same day")
         self.grade = widgets.Dropdown(options=GRADES, value="F6", description="Grade")
         self.meaning = widgets.HTML(grade_meaning("F6"))
         self.echo = widgets.Text(description="Echo group", placeholder="same origin, same name")
@@ -147,17 +151,37 @@ class CodingSheet:
         self._choose()
 
     def _choose(self) -> None:
-        """Show a passage whole, with what its keywords suggest and why."""
+        """Show a paragraph's sentences, each to be ticked."""
         passage = self.passage.value
         if passage is None:
+            self.ticks, self.shown.children, self.suggested.value = (), (), ""
             return
-        self.shown.value = tag("blockquote", text(passage.text))
-        found = coding.suggest(passage.text, self.rules)
+        parts = coding.sentences(passage.text)
+        self.ticks = tuple(widgets.Checkbox(indent=False, layout=_TICK) for _ in parts)
+        for tick in self.ticks:
+            tick.observe(lambda _: self._suggest(), "value")
+        self.shown.children = tuple(
+            widgets.HBox([tick, widgets.HTML(tag("div", text(part), style=TIGHT))])
+            for tick, part in zip(self.ticks, parts, strict=True)
+        )
+        self._suggest()
+
+    @property
+    def marked(self) -> tuple[int, ...]:
+        """The sentences ticked, from 1; empty: the whole paragraph."""
+        return tuple(i for i, tick in enumerate(self.ticks, start=1) if tick.value)
+
+    def _suggest(self) -> None:
+        """Show what the keywords of the passage suggest, and why."""
+        parts = coding.sentences(self.passage.value.text)
+        marked = " ".join(parts[i - 1] for i in self.marked) or self.passage.value.text
+        found = coding.suggest(marked, self.rules)
         lines = (
             tag("li", text(each.indicator), tag("span", f" by {', '.join(each.found)}", style=SOFT))
             for each in found
         )
-        self.suggested.value = tag("ol", EMPTY.join(lines)) if found else "No keyword is met."
+        shown = tag("ol", EMPTY.join(lines), style=TIGHT)
+        self.suggested.value = shown if found else "No keyword is met."
         if found:
             self.search.value = ""
             self.indicator.options = self._options()
@@ -186,7 +210,9 @@ class CodingSheet:
             "reported_on": day,
             "grade": self.grade.value,
             "echo_group": self.echo.value.strip(),
-            "source": coding.cited(self.publisher.value, day, passage.number if passage else 1),
+            "source": coding.cited(
+                self.publisher.value, day, passage.number if passage else 1, self.marked
+            ),
             "note": self.note.value.strip(),
         }
         given = {"id": identity, **row}
@@ -194,8 +220,11 @@ class CodingSheet:
         self._say("; ".join(problems))
         if not problems:
             self.rows[identity] = {column: each for column, each in row.items() if each}
-            items = (tag("li", text(f"{name}: {row}")) for name, row in self.rows.items())
-            self.listed.value = tag("ul", EMPTY.join(items))
+            items = (
+                tag("li", tag("b", text(name)), ": ", text("; ".join(row.values())))
+                for name, row in self.rows.items()
+            )
+            self.listed.value = tag("ul", EMPTY.join(items), style=TIGHT)
         return problems
 
     def draft(self) -> tuple[Draft, ...]:

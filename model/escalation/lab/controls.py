@@ -7,12 +7,23 @@
 
 Beside each stands the text itself, as it would be in the file; whatever the grammar takes can be
 typed there. A control turns what the hand does into such a text; whether it is valid is not its
-business.
+business. `converted` turns a number of one form into the nearest one of another form: with q the
+quantiles of what is believed,
+
+    number         q(0.5)
+    low to high    q(0.05) to q(0.95); around a plain number, from it ÷ 1.5 to it × 1.5 (of odds)
+    word           the one whose band holds q(0.5)
+    distribution   {dist: pert, low: q(0.05), mode: q(0.5), high: q(0.95)}
 
 >>> interval_parts("3 to 6 per 7d"), interval_parts("x1.5 to 4")
 (('', 3.0, 6.0, ' per 7d'), ('x', 1.5, 4.0, ''))
 >>> interval_text("60d to 90d", 45, 90), interval_text("0.1 to 0.4", 0.15, 0.4)
 ('45d to 90d', '0.15 to 0.4')
+>>> form_of("x1.5 to 4"), form_of("very likely"), form_of("3 per 7d")
+('low to high', 'word', 'number')
+>>> from escalation.maths.priors import Fixed
+>>> converted("3 per 7d", Fixed(3.0), "rate", "low to high")
+'2 to 4.5 per 7d'
 """
 
 from __future__ import annotations
@@ -24,17 +35,20 @@ import ipywidgets as widgets
 import numpy as np
 
 from escalation.lab import roundtrip
-from escalation.maths.words import ICD203_BANDS, WORDS
-from escalation.reading.grammar import NUMBER_PATTERN
+from escalation.maths.words import ICD203_BANDS, WORDS, say
+from escalation.reading.grammar import NUMBER_PATTERN, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from escalation.maths.priors import Prior
     from escalation.reading.case import Assumption, Role
 
     # Text, and whether the hand is still moving.
     Send = Callable[[str, bool], None]
 
+NUMBER, RANGE, WORD, DISTRIBUTION = FORMS = ("number", "low to high", "word", "distribution")
+AROUND = 1.5  # a plain number becomes the interval from it ÷ so much to it × so much
 STEPS = 60  # to either side of the file's value
 REACH = 30.0  # the scale ends at so many times, and so small a part of, what the file says
 _INTERVAL = re.compile(
@@ -54,18 +68,96 @@ def interval_parts(text: str) -> tuple[str, float, float, str] | None:
 
 def interval_text(like: str, low: float, high: float) -> str:
     """Return an interval written like another one."""
-    found = _INTERVAL.fullmatch(like.strip())
-    if found is None:
-        return f"{low:g} to {high:g}"
-    before, unit, per = found[1] or "", found[3], found[6] or ""
+    before, unit, per = _dress(like)
     return f"{before}{low:g}{unit} to {high:g}{unit}{per}"
 
 
 def number_text(like: str, value: float) -> str:
     """Return a plain number written like another one."""
-    found = _NUMBER.fullmatch(like.strip())
-    before, unit, per = (found[1] or "", found[3], found[4] or "") if found else ("", "", "")
+    before, unit, per = _dress(like)
     return f"{before}{value:g}{unit}{per}"
+
+
+def form_of(text: str) -> str:
+    """Return in which of the forms a number is written; empty if in none."""
+    if text.lstrip().startswith("{"):
+        return DISTRIBUTION
+    if " ".join(text.lower().split()) in ICD203_BANDS:
+        return WORD
+    if interval_parts(text) is not None:
+        return RANGE
+    return NUMBER if _NUMBER.fullmatch(text.strip()) else ""
+
+
+def forms(text: str, prior: Prior, role: Role) -> tuple[str, ...]:
+    """Return the forms in which a number can be written, the one that it has included."""
+    now = form_of(text)
+    offered = [NUMBER]
+    median = float(prior.quantile(np.array([0.5]))[0])
+    certain = prior.fixed and (median <= 0 or (_odds(role) and median >= 1))
+    if now == RANGE or not certain:
+        offered.append(RANGE)
+    if now == WORD or role == "probability":
+        offered.append(WORD)
+    if now == DISTRIBUTION or not (certain or " per " in text):
+        offered.append(DISTRIBUTION)
+    return tuple(offered)
+
+
+def converted(text: str, prior: Prior, role: Role, form: str) -> str:
+    """Return the number nearest to what is believed that has another form.
+
+    Parameters
+    ----------
+    text : str
+        As it is written now.
+    prior : Prior
+        What it means.
+    role : Role
+    form : str
+        One of `FORMS`.
+    """
+    low, middle, high = (float(each) for each in prior.quantile(np.array([0.05, 0.5, 0.95])))
+    if form == WORD:
+        return say(min(max(middle, 0.0), 1.0))
+    if prior.fixed and form != NUMBER:
+        low, high = _around(middle, role)
+    rounded = [_rounded(each, role) for each in (low, middle, high)]
+    if form == DISTRIBUTION:
+        return "{{dist: pert, low: {:g}, mode: {:g}, high: {:g}}}".format(*rounded)
+    bare = {"duration": "1d", "multiplier": "x1"}.get(role, "1")
+    before, unit, per = _dress(text if form_of(text) in {NUMBER, RANGE} else bare)
+    scaled = [_rounded(each / UNITS.get(unit, 1.0), role) for each in (low, middle, high)]
+    if form == NUMBER:
+        return f"{before}{scaled[1]:g}{unit}{per}"
+    return f"{before}{scaled[0]:g}{unit} to {scaled[2]:g}{unit}{per}"
+
+
+def _odds(role: Role) -> bool:
+    return role in {"probability", "weight"}
+
+
+def _around(value: float, role: Role) -> tuple[float, float]:
+    """Return an interval around a plain number, of ratios or of ratios of odds."""
+    if not _odds(role):
+        return value / AROUND, value * AROUND
+    odds = value / (1 - value)
+    return odds / (AROUND + odds), odds * AROUND / (1 + odds * AROUND)
+
+
+def _rounded(value: float, role: Role) -> float:
+    """Round to two figures; a probability near 1, its distance from 1."""
+    if _odds(role) and value > 0.95:  # noqa: PLR2004 (below, two figures of it tell enough)
+        return 1 - float(f"{1 - value:.2g}")
+    return float(f"{value:.2g}")
+
+
+def _dress(text: str) -> tuple[str, str, str]:
+    """Return what stands before a number, its unit, and what stands after it."""
+    if (found := _INTERVAL.fullmatch(text.strip())) is not None:
+        return found[1] or "", found[3], found[6] or ""
+    found = _NUMBER.fullmatch(text.strip())
+    return (found[1] or "", found[3], found[4] or "") if found else ("", "", "")
 
 
 def scale(ends: tuple[float, ...], role: Role) -> list[float]:
@@ -146,11 +238,12 @@ def _distribution(text: str, send: Send) -> widgets.Widget | None:
 
     for name, value in given.items():
         if isinstance(value, int | float):
-            layout = widgets.Layout(width="150px")
-            style = {"description_width": "50px"}
+            layout = widgets.Layout(width="104px")
+            style = {"description_width": "40px"}
             boxes[name] = widgets.FloatText(
                 value=value, description=name, layout=layout, style=style
             )
             boxes[name].observe(changed, "value")
     title = widgets.Label(str(given.get("dist", "")))
-    return widgets.HBox([title, *boxes.values()], layout=widgets.Layout(flex_flow="row wrap"))
+    layout = widgets.Layout(width=_WIDTH.width, flex_flow="row wrap")
+    return widgets.HBox([title, *boxes.values()], layout=layout)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from escalation.engine.assessment import Assessment
     from escalation.lab.desk import Answer
+    from escalation.lab.sketch import Glance
 
-WIDTH, HEIGHT = 250, 170
+WIDTH, HEIGHT = 250, 116
 LEFT, RIGHT, TOP, BOTTOM = 8, 44, 26, 22
 CLIMB, OFF_RAMP = "#c0392b", "#17788c"
 CEILINGS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -63,7 +64,7 @@ def _panel(answer: Answer, name: str, ceiling: float) -> Markup:
     )
 
 
-def _frame(assessment: Assessment, label: str, ceiling: float) -> Markup:
+def _frame(assessment: Assessment | Glance, label: str, ceiling: float) -> Markup:
     """Title, base line and ticks of a panel."""
     days = [assessment.as_of, _last(assessment)]
     right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
@@ -80,7 +81,7 @@ def _frame(assessment: Assessment, label: str, ceiling: float) -> Markup:
     )
 
 
-def _last(assessment: Assessment) -> date:
+def _last(assessment: Assessment | Glance) -> date:
     from datetime import timedelta
 
     return assessment.as_of + timedelta(days=assessment.horizon)

@@ -2,8 +2,9 @@ r"""A scenario on the desk: its edits, whether they are valid, and what they mak
 
 A desk holds one scenario file and the edits made to it (`edits`), and answers at two speeds:
 
-    quick       the numbers changed in the scenario as last read, few draws, while a hand drags
-    refined     the files read again with the edits in place, more draws, when the hand rests
+    quick       the numbers changed in the scenario as last read, and the draws of the last refined
+                answer weighed anew (`sketch`), while a hand drags
+    refined     the files read again with the edits in place, fresh draws, when the hand rests
 
 Both are compared with the file's own version as of the same day, over the same horizon and with
 the same random numbers, so that the change is that of the edits alone. What cannot be read is
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
+import time
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -25,25 +28,48 @@ from escalation.errors import EscalationError, InvalidInputError, InvalidValueEr
 from escalation.explaining.watchlist import watchlist
 from escalation.lab import editing, roundtrip, rows
 from escalation.lab.edits import SUPPOSED, Edits, History, from_json
+from escalation.lab.sketch import Glance, Sketch
 from escalation.reading import documents, grammar, scenario
 from escalation.reading.tree import Branch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from escalation.explaining.watchlist import Watch
     from escalation.reading.case import Assumption, Scenario
     from escalation.reading.tree import Node
 
-QUICK, REFINED = 128, 1024
+QUICK, REFINED = 32, 1024
 KEPT = ".escalation"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the edited scenario says, and what the file's own version says."""
+    """What the edited scenario says, and what the file's own version says.
 
-    edited: Assessment
-    filed: Assessment
+    Attributes
+    ----------
+    edited, filed : Assessment or Glance
+    draws : int
+    seconds : float
+        What computing it took.
+    quick : bool
+        Whether it is the quick one.
+    """
+
+    edited: Assessment | Glance
+    filed: Assessment | Glance
     draws: int
+    seconds: float
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class _Base:
+    """Draws of a refined answer, and what they say of the file's own version."""
+
+    sketch: Sketch
+    filed: dict[tuple[date, int, tuple[str, ...]], Glance | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,31 +86,45 @@ class Desk:
     valid : Scenario
         As last read with valid edits.
     history : History
+    notice : str
+        What to tell whoever opened it; empty if nothing.
     """
 
     path: Path
     quick: int = QUICK
     refined: int = REFINED
     history: History = field(default_factory=History)
+    notice: str = ""
     _cache: dict[tuple[date, int, int], Assessment] = field(default_factory=dict)
+    _base: _Base | None = None
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.path = documents.absolute(self.path)
-        self.reload()
+        self.notice = self.reload()
 
     def reload(self) -> str:
-        """Read the files anew and apply the edits that were kept; return what does not fit."""
+        """Read the files anew and apply the edits that were kept; return what does not fit.
+
+        Edits that no longer fit are put aside, not thrown away.
+        """
         self.filed = self.valid = scenario.load(self.path)
         self.whole = editing.read_whole(self.path)
         self.opened = {file: file.read_text("utf-8-sig") for file in self.filed.files}
         self._cache.clear()
+        self._base = None
         if not self._kept.exists():
             return ""
         try:
             edits = from_json(self._kept.read_text("utf-8"))
             self.valid = self.read(edits)
         except EscalationError as error:
-            return f"Edits kept from before no longer fit: {said(error)}"
+            aside = self._kept.with_suffix(".unfit.json")
+            self._kept.replace(aside)
+            return (
+                f"Edits kept from before no longer fit the files ({said(error)}). "
+                f"They were put aside in {KEPT}/{aside.name}."
+            )
         self.history.now = edits
         return ""
 
@@ -108,14 +148,23 @@ class Desk:
     def drag(self, name: str, text: str) -> str:
         """Change a number for now, without reading the files; return what is wrong, or nothing."""
         try:
-            given = self.valid.assumptions[name]
+            given = self._given(name)
             new = grammar.number(_value(text), given.role, days=given.days)
-        except (EscalationError, KeyError) as error:
+        except EscalationError as error:
             return said(error)
         changed = replace(given, prior=new.prior, days=new.days, text=text)
         self.valid = replace(self.valid, assumptions={**self.valid.assumptions, name: changed})
         self.history.make(self.edits.number(name, self._or_filed(name, text)), name)
+        self._keep()
         return ""
+
+    def drag_setting(self, name: str, value: date | int) -> None:
+        """Move the as-of day or the horizon for now, without reading the files."""
+        self.valid = replace(self.valid, **{name: value})  # type: ignore[arg-type]
+        same = getattr(self.filed, name) == value
+        written = str(value) if name == "as_of" else f"{value}d"
+        self.history.make(self.edits.setting(name, None if same else written), name)
+        self._keep()
 
     def settle(self) -> str:
         """Read the files with the edits; return what is wrong, and then take it back."""
@@ -129,12 +178,20 @@ class Desk:
         if self.edits is edits:  # no hand has moved on meanwhile
             self.valid = found
             self.history.rest()
-            self._keep()
         return ""
 
     def number(self, name: str, text: str) -> str:
         """Believe something else of an assumption; return what is wrong with it, or nothing."""
+        try:
+            grammar.number(_value(text), self._given(name).role)  # quicker than reading the files
+        except EscalationError as error:
+            return said(error)
         return self.change(self.edits.number(name, self._or_filed(name, text.strip())))
+
+    def _given(self, name: str) -> Assumption:
+        if name not in self.valid.assumptions:
+            raise InvalidValueError(f"{name} is no assumption of the scenario as edited")
+        return self.valid.assumptions[name]
 
     def undo(self) -> None:
         """Take the last edit back."""
@@ -231,21 +288,34 @@ class Desk:
 
     def answer(self, draws: int | None = None) -> Answer:
         """Assess the scenario as edited, and as the file has it on the same day."""
-        count = draws or self.refined
-        case = self.valid
+        begun, count, case = time.perf_counter(), draws or self.refined, self.valid
         edited = assess(case, draws=count, seed=SEED)
         key = (case.as_of, case.horizon, count)
         if key not in self._cache:
-            filed = replace(self.filed, as_of=case.as_of, horizon=case.horizon)
-            self._cache[key] = (
-                edited if not self._matters else assess(filed, draws=count, seed=SEED)
-            )
-        return Answer(edited, self._cache[key], count)
+            filed = self._filed_as(case)
+            same = (case.assumptions, case.observations) == (filed.assumptions, filed.observations)
+            self._cache[key] = edited if same else assess(filed, draws=count, seed=SEED)
+        if count == self.refined:
+            self._base = _Base(Sketch.of(edited, case.targets[0], self.quick))
+        return Answer(edited, self._cache[key], count, time.perf_counter() - begun)
 
-    @property
-    def _matters(self) -> bool:
-        """Whether anything but the day and the horizon is edited."""
-        return bool(self.edits.numbers or self.edits.rows or self.edits.switched)
+    def glance(self, targets: Sequence[str]) -> Answer | None:
+        """Answer quickly, with the draws of the last refined answer; None if too few serve."""
+        begun, case, base = time.perf_counter(), self.valid, self._base
+        if base is None:
+            return replace(self.answer(self.quick), quick=True)
+        edited = base.sketch.answer(case, targets)
+        key = (case.as_of, case.horizon, tuple(targets))
+        if key not in base.filed:
+            base.filed[key] = base.sketch.answer(self._filed_as(case), targets)
+        filed = base.filed[key]
+        if edited is None or filed is None:
+            return None
+        return Answer(edited, filed, self.quick, time.perf_counter() - begun, quick=True)
+
+    def _filed_as(self, case: Scenario) -> Scenario:
+        """Return the file's version as of another scenario's day, over its horizon."""
+        return replace(self.filed, as_of=case.as_of, horizon=case.horizon)
 
     def ranking(self, target: str) -> tuple[Watch, ...]:
         """Return what is worth watching for, the most informative first."""
@@ -283,14 +353,16 @@ class Desk:
         return root / KEPT / f"{name}.json"
 
     def _keep(self) -> None:
-        if not self.edits:
-            self._kept.unlink(missing_ok=True)
-            return
-        self._kept.parent.mkdir(exist_ok=True)
-        (self._kept.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-        made = self._kept.with_suffix(".new")
-        made.write_text(self.edits.to_json(), encoding="utf-8")
-        made.replace(self._kept)
+        """Keep the edits as they are, in one step; from whichever thread."""
+        with self._keeping:
+            if not self.edits:
+                self._kept.unlink(missing_ok=True)
+                return
+            self._kept.parent.mkdir(exist_ok=True)
+            (self._kept.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+            made = self._kept.with_suffix(".new")
+            made.write_text(self.edits.to_json(), encoding="utf-8")
+            made.replace(self._kept)
 
 
 def said(error: Exception) -> str:

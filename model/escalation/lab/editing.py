@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from escalation.reading.case import Scenario
 
 MAX_BYTES = 4_000_000
+SCHEMA = "scenario.schema.json"  # beside the scenarios of a workspace
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,19 @@ def as_variant(
     if reports:
         patch["observations"] = copy.name
     patch |= scenario_patch(whole, path, edits, inherited=True)
-    comment = "".join(f"# {line}\n" for line in why.splitlines())
+    comment = _modeline(target) + "".join(f"# {line}\n" for line in why.splitlines())
     variant = Draft(target, None, comment + roundtrip.written(patch))
     return (reports, variant) if reports else (variant,)
+
+
+def _modeline(target: Path) -> str:
+    """Return the line that names the schema of scenarios to an editor; empty where none is."""
+    root = documents.Workspace.of(target).root
+    schema = root / "scenarios" / SCHEMA
+    if not schema.exists():
+        return ""
+    place = Path(os.path.relpath(schema, target.parent)).as_posix()
+    return f"# yaml-language-server: $schema={place}\n"
 
 
 def write(drafts: Sequence[Draft], edits: Edits | None = None) -> None:
@@ -166,7 +177,7 @@ def refuse_if_changed(path: Path, before: str | None) -> None:
         raise InvalidValueError(f"{path.name} has been made by somebody else meanwhile")
     if before is not None and (not path.exists() or _text(path) != before):
         raise InvalidValueError(
-            f"{path.name} has changed on disk meanwhile; nothing was written: reload it first"
+            f"{path.name} has changed on disk meanwhile; nothing was written: read it again first"
         )
 
 

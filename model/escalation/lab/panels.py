@@ -8,13 +8,13 @@ are first looked at, as a case has hundreds of them.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from markupsafe import Markup
 
 from escalation.errors import EscalationError
-from escalation.lab.controls import control
+from escalation.lab.controls import control, converted, form_of, forms
 from escalation.lab.desk import said
 from escalation.maths.words import INFORMATION_MEANING, SOURCE_MEANING, percent, say
 from escalation.reading.naming import in_words, words
@@ -32,8 +32,27 @@ if TYPE_CHECKING:
 
 GRADES = [source + info for source in SOURCE_MEANING for info in INFORMATION_MEANING]
 WRONG = "color:var(--jp-error-color1,#c0392b);font-weight:600"
+TIGHT = "line-height:1.4"
+MOST = 20  # assumptions that a search shows
 SOFT = "color:var(--jp-ui-font-color2,#59616b);font-size:90%"
-WIDE = widgets.Layout(width="100%")
+WIDE = widgets.Layout(width="98%")
+# Each layout and each style is a thing of its own to the page: rows, of which there are hundreds,
+# share them.
+_LINE = widgets.Layout()
+_LOOK = {
+    kind: kind().style
+    for kind in (widgets.HTML, widgets.Text, widgets.Dropdown, widgets.Button, widgets.Checkbox)
+}
+_WIDTHS = {
+    width: widgets.Layout(width=width)
+    for width in ("24px", "34px", "62px", "105px", "112px", "200px", "300px")
+}
+
+
+def small(kind: type, width: str = "", **traits: object) -> Any:  # noqa: ANN401 (no useful types)
+    """Return a widget of a row."""
+    layout = _WIDTHS[width] if width else _LINE
+    return kind(layout=layout, style=_LOOK[kind], **traits)
 
 
 def group_of(name: str) -> str:
@@ -43,22 +62,25 @@ def group_of(name: str) -> str:
 
 
 class Row:
-    """One assumption: its control, its text, what the file says, and what is wrong."""
+    """One assumption: its control, its text, its form, what the file says, and what is wrong."""
 
     def __init__(self, desk: Desk, given: Assumption, changed: Changed) -> None:
         self.desk, self.given, self.changed = desk, given, changed
         self.quiet = False
-        now = desk.valid.assumptions.get(given.name, given).text
-        self.text = widgets.Text(value=now, layout=widgets.Layout(width="220px"))
+        self.text = small(widgets.Text, "200px")
         self.text.add_class("workbench-text")
-        self.text.observe(self._typed, "value")
-        self.wrong = widgets.HTML()
+        self.form = small(widgets.Dropdown, "112px", tooltip="how to say it")
+        self.form.add_class("workbench-form")
+        self.back = small(widgets.Button, "34px", icon="undo", tooltip="as in the file")
+        self.wrong, self.fitting = small(widgets.HTML), widgets.HBox(layout=_LINE)
         self.wrong.add_class("workbench-wrong")
-        self.fitting = widgets.HBox()
-        self._fit(now)
-        self.box = widgets.VBox([
-            widgets.HTML(self._about()), widgets.HBox([self.fitting, self.text]), self.wrong,
-        ])  # fmt: skip
+        self._put(desk.valid.assumptions.get(given.name, given).text)
+        self.text.observe(self._typed, "value")
+        self.form.observe(self._formed, "value")
+        self.back.on_click(lambda _: self._to_file())
+        hands = widgets.HBox([self.fitting, self.text, self.form, self.back], layout=_LINE)
+        about = small(widgets.HTML, value=self._about())
+        self.box = widgets.VBox([about, hands, self.wrong], layout=_LINE)
         self.box.add_class("workbench-row")
 
     def _about(self) -> str:
@@ -66,12 +88,22 @@ class Row:
         source = f" Source: {self.given.source}" if self.given.source else ""
         label = tag("b", text(in_words(self.desk.filed, self.given.name)), title=self.given.name)
         filed = Markup(" file: <code>{}</code>").format(clean(self.given.text))
-        return label + filed + tag("div", text(why + source), style=SOFT)
+        reason = tag("div", text(why + source), style=SOFT)
+        return tag("div", label, filed, reason, style=TIGHT)
 
-    def _fit(self, now: str) -> None:
-        """Put the control that fits the text, at its value."""
-        made = control(self.given, now, self._moved)
-        self.fitting.children = () if made is None else (made,)
+    def _put(self, now: str, *, fit: bool = True) -> None:
+        """Show a text, the control that fits it and the forms that it can have."""
+        self.quiet = True
+        self.text.value = now
+        if fit:
+            made = control(self.given, now, self._moved)
+            self.fitting.children = () if made is None else (made,)
+            prior = self.desk.valid.assumptions.get(self.given.name, self.given).prior
+            self.form.options = forms(now, prior, self.given.role)
+            form = form_of(now)
+            self.form.value = form if form in self.form.options else None
+        self.back.disabled = now == self.given.text
+        self.quiet = False
 
     def _moved(self, new: str, dragging: bool) -> None:  # noqa: FBT001 (one of two ways)
         """Take what the control says."""
@@ -81,22 +113,30 @@ class Row:
         problem = desk.drag(name, new) if dragging else desk.number(name, new)
         self._say(problem)
         if not problem:
-            self.quiet = True
-            self.text.value = new
-            self.quiet = False
+            self._put(new, fit=False)
             self.changed(dragging)
 
     def _typed(self, change: dict[str, str]) -> None:
         """Take what was typed, as far as it is valid."""
-        if self.quiet:
-            return
-        problem = self.desk.number(self.given.name, change["new"])
+        if not self.quiet:
+            self._take(change["new"])
+
+    def _formed(self, change: dict[str, str | None]) -> None:
+        """Say the number in another form."""
+        form, now = change["new"], self.desk.valid.assumptions.get(self.given.name, self.given)
+        if not self.quiet and form is not None:
+            self._take(converted(now.text, now.prior, self.given.role, form))
+
+    def _to_file(self) -> None:
+        """Go back to what the file says."""
+        self._take(self.given.text)
+
+    def _take(self, new: str) -> None:
+        problem = self.desk.number(self.given.name, new)
         self._say(problem)
         if not problem:
-            self.quiet = True
-            self._fit(change["new"])
-            self.quiet = False
-            self.changed(False)  # noqa: FBT003 (typed)
+            self._put(new)
+            self.changed(False)  # noqa: FBT003 (typed or picked)
 
     def _say(self, problem: str) -> None:
         self.wrong.value = tag("span", text(problem), style=WRONG) if problem else ""
@@ -106,27 +146,39 @@ class Row:
         now = self.desk.valid.assumptions.get(self.given.name, self.given).text
         self._say("")
         if now != self.text.value:
-            self.quiet = True
-            self.text.value = now
-            self._fit(now)
-            self.quiet = False
+            self._put(now)
 
 
 class Assumptions:
-    """The assumptions of one part of the file at a time."""
+    """The assumptions by the part of the file in which they stand, and a search by word."""
 
     def __init__(self, desk: Desk, changed: Changed) -> None:
         self.desk, self.changed = desk, changed
-        self.rows: dict[str, list[Row]] = {}
-        names = desk.filed.assumptions
-        groups = list(dict.fromkeys(group_of(name) for name in names))
-        self.group = widgets.Dropdown(
-            options=[(self._title(each), each) for each in groups], description="Part", layout=WIDE
-        )
-        self.list = widgets.VBox()
-        self.group.observe(self._choose, "value")
-        self._choose()
-        self.box = widgets.VBox([self.group, self.list])
+        self.rows: dict[str, Row] = {}
+        self.groups: dict[str, list[str]] = {}
+        for name, each in desk.filed.assumptions.items():
+            if desk.editable(each):
+                self.groups.setdefault(group_of(name), []).append(name)
+        self.search = widgets.Text(placeholder="find an assumption by a word", layout=WIDE)
+        self.search.add_class("workbench-search")
+        self.parts = widgets.Accordion([widgets.VBox() for _ in self.groups], selected_index=0)
+        self.found = widgets.VBox()
+        self.search.observe(lambda change: self._find(change["new"]), "value")
+        self.parts.observe(lambda _: self._open(), "selected_index")
+        self._open()
+        self.name_parts()
+        self.box = widgets.VBox([self.search, self.found, self.parts])
+
+    def name_parts(self) -> None:
+        """Say of each part how much is in it, and how much of that is changed."""
+        changed = self.desk.edits.numbers
+        titles = []
+        for group, names in self.groups.items():
+            count = sum(name in changed for name in names)
+            edited = f" · {count} changed" if count else ""
+            titles.append(f"{self._title(group)} ({len(names)}){edited}")
+        if tuple(titles) != self.parts.titles:
+            self.parts.titles = tuple(titles)
 
     def _title(self, group: str) -> str:
         first, _, rest = group.partition(".")
@@ -135,21 +187,41 @@ class Assumptions:
             return f"Indicator: {indicator.label}"
         return f"Latent: {words(rest)}" if first == "latent" else words(first)
 
-    def _choose(self, _: object = None) -> None:
-        group = self.group.value
-        if group is not None and group not in self.rows:
-            given = self.desk.filed.assumptions.values()
-            self.rows[group] = [
-                Row(self.desk, each, self.changed)
-                for each in given
-                if group_of(each.name) == group and self.desk.editable(each)
-            ]
+    def row(self, name: str) -> Row:
+        """Return the row of an assumption, made when it is first asked for."""
+        if name not in self.rows:
+            self.rows[name] = Row(self.desk, self.desk.filed.assumptions[name], self.changed)
+        return self.rows[name]
+
+    def _open(self) -> None:
+        """Fill a part when it is first opened."""
+        at = self.parts.selected_index
+        if at is not None and not self.parts.children[at].children:
+            names = [*self.groups.values()][at]
+            self.parts.children[at].children = tuple(self.row(name).box for name in names)
         self.show()
-        self.list.children = tuple(row.box for row in self.rows.get(group or "", []))
+
+    def _find(self, word: str) -> None:
+        """Show the assumptions whose name, reason or source holds a word, in place of the parts."""
+        wanted = word.casefold().strip()
+        self.parts.layout.display = "none" if wanted else None
+        names = [each for group in self.groups.values() for each in group]
+        met = [name for name in names if wanted and wanted in self._words(name)]
+        more = f"{len(met) - MOST} more: write more of the word." if len(met) > MOST else ""
+        note = more or ("" if met or not wanted else "No assumption holds this word.")
+        rows = [self.row(name) for name in met[:MOST]]
+        for row in rows:
+            row.show()
+        notes = (widgets.HTML(tag("span", note, style=SOFT)),) if note else ()
+        self.found.children = (*(row.box for row in rows), *notes)
+
+    def _words(self, name: str) -> str:
+        given = self.desk.filed.assumptions[name]
+        return f"{in_words(self.desk.filed, name)} {name} {given.why} {given.source}".casefold()
 
     def show(self) -> None:
         """Show what the desk holds."""
-        for row in self.rows.get(self.group.value or "", []):
+        for row in self.rows.values():
             row.show()
 
 
@@ -160,7 +232,12 @@ class Reports:
         self.desk, self.changed = desk, changed
         self.wrong = widgets.HTML()
         self.list = widgets.VBox()
-        self.box = widgets.VBox([self.wrong, self.list, self._form()])
+        heads = ("", "24px"), ("report", "300px"), ("grade", "62px"), ("happened on", "105px")
+        head = widgets.HBox([
+            small(widgets.HTML, width, value=tag("span", word, style=SOFT))
+            for word, width in (*heads, ("reported on", "105px"))
+        ])  # fmt: skip
+        self.box = widgets.VBox([self.wrong, head, self.list, self._form()])
 
     def show(self) -> None:
         """Show the rows as the desk has them."""
@@ -168,29 +245,25 @@ class Reports:
 
     def _row(self, row: dict[str, str]) -> widgets.Widget:
         identity = row["id"]
-        used = widgets.Checkbox(
-            value=self.desk.used(identity), indent=False, layout=widgets.Layout(width="24px")
-        )
+        used = small(widgets.Checkbox, "24px", value=self.desk.used(identity), indent=False)
         used.observe(lambda change: self._switch(identity, change["new"]), "value")
         said = f"{identity}: {row.get('note') or row['indicator']}"
-        about = widgets.HTML(tag("span", text(said), title=row.get("source", "")))
-        about.layout.width = "300px"
-        grade = widgets.Dropdown(
-            options=GRADES,
-            value=(row.get("grade") or "F6").upper(),
-            layout=widgets.Layout(width="62px"),
-        )
+        says = tag("div", text(said), title=row.get("source", ""), style=TIGHT)
+        about = small(widgets.HTML, "300px", value=says)
+        given = (row.get("grade") or "F6").upper()
+        grade = small(widgets.Dropdown, "62px", options=GRADES, value=given)
         grade.observe(lambda change: self._set(identity, "grade", change["new"]), "value")
         days = [self._day(identity, row, column) for column in ("occurred_on", "reported_on")]
-        return widgets.HBox([used, about, grade, *days])
+        return widgets.HBox([used, about, grade, *days], layout=_LINE)
 
     def _day(self, identity: str, row: dict[str, str], column: str) -> widgets.Widget:
-        box = widgets.Text(
+        box = small(
+            widgets.Text,
+            "105px",
             value=row.get(column, ""),
             placeholder=column,
             tooltip=column,
             continuous_update=False,
-            layout=widgets.Layout(width="105px"),
         )
         box.observe(lambda change: self._set(identity, column, change["new"]), "value")
         return box
@@ -244,7 +317,9 @@ class WhatIf:
         self.day = widgets.Text(value=str(desk.valid.as_of), description="on")
         self.grade = widgets.Dropdown(options=GRADES, value="A1", description="graded")
         self.go = widgets.Button(description="Suppose it", button_style="primary")
-        self.rank = widgets.Button(description="Rank by what tells most")
+        self.rank = widgets.Button(
+            description="Rank by what tells most", layout=widgets.Layout(width="200px")
+        )
         self.wrong, self.table = widgets.HTML(), widgets.HTML()
         self.go.on_click(self._suppose)
         self.rank.on_click(self._rank)
@@ -297,7 +372,11 @@ class WhatIf:
             tag("li", text(each.label), f": {percent(each.now)} → {percent(each.if_seen)} if seen")
             for each in ranked[:12]
         )
-        self.table.value = tag("ol", EMPTY.join(lines))
+        note = (
+            "“If seen”: at some time ahead, which leaves it time to happen. What is supposed above "
+            "was reported on one day, and is believed as far as its grade goes."
+        )
+        self.table.value = tag("div", note, style=SOFT) + tag("ol", EMPTY.join(lines), style=TIGHT)
 
 
 def headline(target: str, probability: float, low: float, high: float, table: str) -> Markup:

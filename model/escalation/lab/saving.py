@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class Saving:
     """The edits made, and the ways to keep them."""
 
-    def __init__(self, desk: Desk, saved: Callable[[Path, str], None]) -> None:
+    def __init__(
+        self, desk: Desk, saved: Callable[[Path, str], None], again: Callable[[], None]
+    ) -> None:
         self.desk, self.saved = desk, saved
         self.drafts: tuple[Draft, ...] = ()
         self.list, self.message, self.diff = widgets.HTML(), widgets.HTML(), widgets.HTML()
@@ -42,12 +44,17 @@ class Saving:
             description="Show change of the file", layout=widgets.Layout(width="200px")
         )
         self.write = widgets.Button(description="Save this", button_style="primary", disabled=True)
+        read = widgets.Button(
+            description="Read files again",
+            tooltip="after somebody changed them; your edits are kept",
+        )
+        read.on_click(lambda _: again())
         variant.on_click(lambda _: self._draft(self.name.value.strip() or "variant"))
         into.on_click(lambda _: self._draft(""))
         self.write.on_click(self._write)
         self.box = widgets.VBox([
             self.list, widgets.HBox([self.name, self.title, self.why]),
-            widgets.HBox([variant, into, self.write]), self.message, self.diff,
+            widgets.HBox([variant, into, self.write, read]), self.message, self.diff,
         ])  # fmt: skip
 
     def show(self) -> None:

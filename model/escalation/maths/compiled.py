@@ -1,10 +1,11 @@
 """The compiled path of `filtering`: hands the arrays of a batch to the extension `_kernel`.
 
 The kernel does what `recursions` does, for 16 batch members at a time in the lanes of vector
-registers, on as many threads as there are processors: it runs without the interpreter's lock,
-each thread on its own members, in working memory that it uses again for the next ones. The bits
-of a member depend neither on the thread nor on its neighbours. Which instruction set serves is
-decided when it is loaded. The kernel checks shapes, types and indices before it touches them.
+registers: without the interpreter's lock, in working memory that it uses again for the next
+ones, and where there is work enough, on as many threads as there are processors, each on its own
+members. The bits of a member depend neither on the thread nor on its neighbours. Which
+instruction set serves is decided when it is loaded. The kernel checks shapes, types and indices
+before it touches them.
 
 Where the extension was not built, `AVAILABLE` is False and `recursions` serves.
 """
@@ -14,12 +15,13 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from escalation.maths.batches import Batch, Inference, Likelihood, Questions
-from escalation.maths.ctmc import terms_table
+from escalation.maths.ctmc import Chain, terms_table
 from escalation.maths.steps import forecast_steps, history_steps
 
 try:
@@ -30,10 +32,9 @@ except ImportError:  # not built: no compiler
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from escalation.maths.ctmc import Chain
-
     Array = NDArray[np.float64]
     Index = NDArray[np.int32]
+    Moves = tuple[int, int, bool, bytes, bytes, bytes]
 
 __all__ = [
     "AVAILABLE",
@@ -49,6 +50,7 @@ __all__ = [
 
 AVAILABLE = bool(VARIANTS)
 CHUNK = 1024
+WORTH = 1e7  # edges times days times members, some 30 ms: below it threads cost what they save
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Prepared:
 
     problem: object
     size: int
+    work: float  # edges times days times members
     likelihood: Likelihood
     outputs: tuple[Array, Array, Array, Array]  # filtered, smoothed, forecast, passage
 
@@ -66,13 +69,13 @@ class Prepared:
         Parameters
         ----------
         threads : int
-            0: as many as there are processors.
+            0: as many as there are processors, or one where starting others costs more.
         chunk : int
             Members that a thread takes at a time, at most.
         variant : str
             Instruction set, one of `VARIANTS`; by default the best here.
         """
-        workers = threads or _processors()
+        workers = threads or (_processors() if self.work >= WORTH else 1)
         share = -(-self.size // workers)
         step = max(LANES, min(chunk, share) // LANES * LANES)
         begins = range(0, self.size, step)
@@ -104,8 +107,8 @@ def infer(batch: Batch, questions: Questions) -> Inference:
 def prepare(batch: Batch, questions: Questions | None) -> Prepared:
     """Make a batch ready; without questions, for log-likelihoods only."""
     arrays, likelihood, outputs = prepare_arrays(batch, questions)
-    checked = problem(arrays, batch.chain.diameter, questions is not None)
-    return Prepared(checked, batch.size, likelihood, outputs)
+    checked = problem(arrays, _diameter(_moves(batch.chain)), questions is not None)
+    return Prepared(checked, batch.size, _work(batch, questions), likelihood, outputs)
 
 
 def prepare_arrays(
@@ -140,6 +143,14 @@ def prepare_arrays(
         *outputs,
     )
     return arrays, likelihood, outputs
+
+
+def _work(batch: Batch, questions: Questions | None) -> float:
+    """Edges times days times members, roughly: chains outside a set have half the edges."""
+    days = float(batch.days.max(initial=0))
+    if questions is not None:
+        days = 2 * days + questions.horizon * (1 + len(questions.passage) / 2)
+    return (len(batch.chain.source) + batch.chain.states) * days * batch.size
 
 
 def _processors() -> int:
@@ -208,7 +219,37 @@ def _rows(questions: Questions) -> tuple[Index, Index]:
 
 def _edges(chain: Chain, sets: NDArray[np.bool_]) -> tuple[Index, Index, Index, Index]:
     """The chain's edges forward, backward and outside each set, one after the other."""
-    graphs = [chain.forward, chain.backward, *(chain.outside(inside) for inside in sets)]
+    return _graphs(_moves(chain), np.ascontiguousarray(sets).tobytes())
+
+
+def _moves(chain: Chain) -> Moves:
+    """States, number of rates, and the moves of a chain: all that its graphs depend on."""
+    source, target, row = (
+        _whole(each).tobytes() for each in (chain.source, chain.target, chain.row)
+    )
+    return chain.states, len(chain.rates), chain.turned, source, target, row
+
+
+def _skeleton(moves: Moves) -> Chain:
+    """A chain with these moves, whose rates are of no account."""
+    states, rates, turned, *parts = moves
+    source, target, row = (np.frombuffer(each, dtype=np.int32) for each in parts)
+    none, zeros = np.zeros((0, 0, 1)), np.zeros((rates, 1))
+    modulator = np.zeros(rates, np.int32)
+    return Chain(states, source, target, row, zeros, modulator, none, _empty(0), turned)
+
+
+@lru_cache(maxsize=256)
+def _diameter(moves: Moves) -> int:
+    return _skeleton(moves).diameter
+
+
+@lru_cache(maxsize=256)
+def _graphs(moves: Moves, sets: bytes) -> tuple[Index, Index, Index, Index]:
+    """Graphs of chains with these moves: made once for all the batches that have them."""
+    chain = _skeleton(moves)
+    inside = np.frombuffer(sets, dtype=np.bool_).reshape(-1, chain.states)
+    graphs = [chain.forward, chain.backward, *(chain.outside(each) for each in inside)]
     return (
         _whole(np.array([graph.states for graph in graphs])),
         _whole(np.concatenate([graph.first for graph in graphs])),

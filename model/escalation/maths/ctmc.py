@@ -60,6 +60,9 @@ class Chain:
         Multipliers > 0 for each modulator and segment.
     segment : int32, shape (D,)
         The segment in force on day d, that is over [d, d+1).
+    turned : bool
+        Whether column vectors move, exp(Q) h, and not row vectors, v exp(Q): by the filter, which
+        may then run from the end to the beginning.
     """
 
     states: int
@@ -70,6 +73,7 @@ class Chain:
     modulator: Index
     multipliers: Array
     segment: Index
+    turned: bool = False
 
     @classmethod
     def constant(
@@ -108,7 +112,9 @@ class Chain:
 
     @cached_property
     def forward(self) -> Edges:
-        """Edges along which a row vector moves."""
+        """Edges along which a row vector moves; on turned chains a column vector."""
+        if self.turned:
+            return self.backward
         stay = len(self.rates) + np.arange(self.states)
         return Edges.gather(self.states, self.source, self.target, self.row, stay)
 
@@ -154,15 +160,11 @@ class Chain:
 
     def batch(self, part: slice) -> Chain:
         """Return only a part of the batch."""
-        return Chain(
-            self.states,
-            self.source,
-            self.target,
-            self.row,
-            np.ascontiguousarray(self.rates[:, part]),
-            self.modulator,
-            self.multipliers if self.multipliers.shape[2] == 1 else self.multipliers[:, :, part],
-            self.segment,
+        shared = self.multipliers.shape[2] == 1
+        return replace(
+            self,
+            rates=np.ascontiguousarray(self.rates[:, part]),
+            multipliers=self.multipliers if shared else self.multipliers[:, :, part],
         )
 
 

@@ -15,8 +15,8 @@ value under the prior of X_j, L its likelihood with that draw, and b the weight 
 
     c = Σ_m s_m L_m,    Var[Y | X₋ⱼ] = Σ_m (s_m L_m/c) (Y_m − Ȳ)²,    E over draws ∝ b c
 
-which is right for dependent inputs too. Where X_j is a function of a normal score the grid is that
-of Gauss and Hermite, placed where the posterior is (Liu & Pierce 1994, Biometrika 81).
+which is right for dependent inputs too. Outputs and ln L are smooth in X_j, so that a few values
+of it are enough, with a polynomial through them.
 
 >>> x = np.linspace(0, 1, 1001)
 >>> round(first_order(x, np.cos(np.pi * x)), 6)
@@ -25,10 +25,11 @@ of Gauss and Hermite, placed where the posterior is (Liu & Pierce 1994, Biometri
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import chdtri, ndtri
 
 if TYPE_CHECKING:
@@ -41,24 +42,46 @@ TERMS = COSINES + 2
 CONSTANT = 1e-24  # a variance below this is none
 
 
-def nodes_around(mean: float, sd: float, count: int) -> tuple[Array, Array]:
-    """Gauss–Hermite nodes for N(0, 1), placed around another normal.
+def between(nodes: Array, values: Array, places: Array) -> Array:
+    """Interpolate values known at a few nodes: one polynomial, or lines where some are infinite.
+
+    Parameters
+    ----------
+    nodes : float64, shape (m,)
+        Rising.
+    values : float64, shape (m, n)
+        Smooth in the node, for each of n draws; −inf is allowed.
+    places : float64, shape (g,)
 
     Returns
     -------
-    nodes : float64, shape (count,)
-    log_share : float64, shape (count,)
-        Σ exp(log_share) f(nodes) is the mean of f under N(0, 1), best where f · φ is like
-        N(mean, sd²).
+    Array, shape (g, n)
     """
-    x, weight = hermegauss(count)
-    spread = max(sd, 1e-3)
-    nodes = mean + spread * x
-    log_share = np.log(weight / weight.sum()) + np.log(spread) + (x**2 - nodes**2) / 2
-    return nodes, np.asarray(log_share, dtype=float)
+    known = np.isfinite(values)
+    basis = np.array(
+        [
+            np.prod([(places - other) / (node - other) for other in nodes if other != node], axis=0)
+            for node in nodes
+        ]
+    )
+    smooth = basis.T @ np.where(known, values, 0.0)
+    after = np.clip(np.searchsorted(nodes, places), 1, len(nodes) - 1)
+    share = ((places - nodes[after - 1]) / (nodes[after] - nodes[after - 1])).clip(0, 1)[:, None]
+    with np.errstate(invalid="ignore"):
+        straight = (1 - share) * values[after - 1] + share * values[after]
+    straight = np.where(np.isnan(straight), -np.inf, straight)
+    return np.where(known.all(axis=0), smooth, straight)
 
 
-def total_index(log_share: Array, outputs: Array, log_base: Array) -> float:
+@dataclass(frozen=True)
+class Total:
+    """A total index, and its Monte Carlo standard error over the draws of the other inputs."""
+
+    index: float
+    error: float
+
+
+def total_index(log_share: Array, outputs: Array, log_base: Array) -> Total:
     """Total index of one input, given outputs on a grid of its values for draws of the others.
 
     Parameters
@@ -71,8 +94,9 @@ def total_index(log_share: Array, outputs: Array, log_base: Array) -> float:
 
     Returns
     -------
-    float
-        E Var[Y | others] / Var Y, NaN if the output does not vary.
+    Total
+        E Var[Y | others] / Var Y, NaN if the output does not vary; with the error of a ratio of
+        means over weighted draws (delta method).
     """
     most = log_share.max(axis=0)
     share = np.exp(log_share - np.where(np.isfinite(most), most, 0.0))
@@ -84,8 +108,13 @@ def total_index(log_share: Array, outputs: Array, log_base: Array) -> float:
         log_weights = log_base + most + np.log(mass)
     weights = np.exp(log_weights - log_weights.max())
     weights /= weights.sum()
-    inner, outer = float(weights @ within), float(weights @ (mean - weights @ mean) ** 2)
-    return inner / (inner + outer) if inner + outer > CONSTANT else float("nan")
+    whole = within + (mean - weights @ mean) ** 2
+    variance = float(weights @ whole)
+    if variance <= CONSTANT:
+        return Total(float("nan"), float("nan"))
+    index = float(weights @ within) / variance
+    influence = weights * (within - index * whole) / variance
+    return Total(index, float(np.sqrt(np.square(influence).sum())))
 
 
 def first_order(inputs: Array, outputs: Array, *, effective: float | None = None) -> float:
@@ -107,6 +136,7 @@ def first_order(inputs: Array, outputs: Array, *, effective: float | None = None
     return min(max(1 - (1 - explained) * (size - 1) / (size - 1 - TERMS), 0.0), 1.0)
 
 
+@lru_cache(maxsize=4)
 def _basis(count: int) -> Array:
     """Orthonormal functions of the rank, shape (count, TERMS)."""
     u = (np.arange(count) + 0.5) / count

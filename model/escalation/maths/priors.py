@@ -29,13 +29,14 @@ from scipy.special import betaincinv, expit, gammaincinv, logit, ndtr, ndtri
 from escalation.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
 Z95 = float(ndtri(0.95))
+FARTHEST = 7.5  # normal scores of values
 
 
 class Prior(Protocol):
@@ -181,7 +182,24 @@ def normal_score(u: Array) -> Array:
 
 def from_normal_score(z: Array) -> Array:
     """Inverse of `normal_score`; beyond ±7.5, where a share of 6e-14 lies, as at ±7.5."""
-    return np.asarray(ndtr(np.clip(z, -7.5, 7.5)), dtype=float)
+    return np.asarray(ndtr(np.clip(z, -FARTHEST, FARTHEST)), dtype=float)
+
+
+def values_at(priors: Sequence[Prior], z: Array) -> Array:
+    """Values of priors at normal scores, one row each: shape (P, n).
+
+    Row by row what `quantile` gives at `from_normal_score`, and normal priors all at once.
+    """
+    values, bounded = np.empty_like(z), np.clip(z, -FARTHEST, FARTHEST)
+    for kind, link in ((LogNormal, np.exp), (LogitNormal, expit)):
+        alike = {row: prior for row, prior in enumerate(priors) if isinstance(prior, kind)}
+        means = np.array([[prior.mean] for prior in alike.values()]).reshape(-1, 1)
+        spreads = np.array([[prior.sd] for prior in alike.values()]).reshape(-1, 1)
+        values[list(alike)] = link(means + spreads * bounded[list(alike)])
+    for row, prior in enumerate(priors):
+        if not isinstance(prior, LogNormal | LogitNormal):
+            values[row] = prior.quantile(from_normal_score(z[row]))
+    return values
 
 
 def _triang(u: Array, c: float, loc: float = 0.0, scale: float = 1.0) -> Array:

@@ -193,9 +193,23 @@ def largest_temper(size: Callable[[float], float], least: float, low: float = 0.
 
 
 def temper(
-    z: Array, loglik: Array, log_likelihood: LogLikelihood, rng: np.random.Generator
+    z: Array,
+    loglik: Array,
+    log_likelihood: LogLikelihood,
+    rng: np.random.Generator,
+    *,
+    check: Callable[[Array], None] = lambda _: None,
 ) -> tuple[Array, Array, int]:
     """Move prior draws to the posterior through tempers that each keep half of them effective.
+
+    Parameters
+    ----------
+    z : Array, shape (P, n)
+    loglik : Array, shape (n,)
+    log_likelihood : callable
+    rng : Generator
+    check : callable, optional
+        Given the draws after each temper; may raise an error where it is no use to go on.
 
     Returns
     -------
@@ -228,6 +242,7 @@ def temper(
             z, loglik, accepted = _move(z, loglik, at, reference, step, log_likelihood, rng)
             evaluations += count
             step = float(np.clip(step * np.exp(accepted - ACCEPTANCE), 0.02, 0.95))
+        check(z)
     raise InvalidValueError(
         f"the evidence is too far from what the assumptions expect ({STAGES} stages of sampling "
         f"came {at:.1%} of the way); look for a wrong date, count or rate among the reports"
@@ -318,7 +333,8 @@ def _zhang_stephens(excess: Array) -> float:
     b = 1 / excess[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
     k = np.log1p(-b[:, None] * excess).mean(axis=1)
     profile = count * (np.log(-b / k) - k - 1)
-    posterior = np.array([1 / np.exp(profile - each).sum() for each in profile])
+    with np.errstate(over="ignore"):  # 1/∞ = 0: no share of the posterior
+        posterior = np.array([1 / np.exp(profile - each).sum() for each in profile])
     mean_b = float((b * posterior).sum() / posterior.sum())
     shape = float(np.log1p(-mean_b * excess).mean())
     return (count * shape + 10 * 0.5) / (count + 10)

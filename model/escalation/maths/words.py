@@ -139,6 +139,16 @@ def percent(probability: float) -> str:
     return f"{int(100 * probability + 0.5)}\N{NO-BREAK SPACE}%"
 
 
+def percent_range(low: float, high: float) -> str:
+    """`12–61 %`, or one number where both ends are printed alike; `≥98 %` up to certainty."""
+    first, last = percent(low), percent(high)
+    if first == last:
+        return first
+    if last.startswith(">"):
+        return f"≥{first}"
+    return f"{first.removesuffix('%').rstrip()}\N{EN DASH}{last}"
+
+
 def _checked(probability: float) -> float:
     """Return the probability, if it is one."""
     if not 0 <= probability <= 1:

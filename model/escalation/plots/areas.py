@@ -101,7 +101,8 @@ def _name(ax: Axes, heights: tuple[float, float], share: str, label: str, colour
             "color": colour,
             "linewidth": 3,
             "relpos": (0, 0.5),
-            "shrinkA": 2,
+            "patchA": None,  # else the line is cut where it meets the text's box, slowly
+            "shrinkA": 5,
             "shrinkB": 0,
         },
         fontsize=SIZE,

@@ -23,7 +23,6 @@ from escalation.plots.style import (
     write,
 )
 from escalation.reading.naming import ARROW, in_words, unit, value_text
-from escalation.reporting.record import movement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +47,7 @@ def plot_assumptions(assessment: Assessment, ax: Axes | None = None, most: int =
         How many to show.
     """
     narrow = compact(ax)
-    names = list(movement(assessment))[:most]
+    names = list(assessment.movement)[:most]
     ax = canvas(ax, 0.7 + (0.56 if narrow else 0.36) * len(names))
     shades = frame(ax)
     _prior(ax)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.comparing.record import MINUS, interval, label, points
+from escalation.comparing.record import MINUS, label, points
 from escalation.engine.assessment import HIGH, LOW
 from escalation.engine.outcomes import weighted_quantile
-from escalation.maths.words import percent
+from escalation.maths.words import percent, percent_range
 from escalation.plots.style import (
+    SIZE,
     SMALL,
     canvas,
     compact,
@@ -86,7 +87,7 @@ def _title(comparison: Comparison, name: str) -> str:
 
 
 def _text(estimate: Estimate) -> str:
-    return f"{percent(estimate.probability)} ({interval(estimate.low, estimate.high)})"
+    return f"{percent(estimate.probability)} ({percent_range(estimate.low, estimate.high)})"
 
 
 def _colour(comparison: Comparison, target: str, ax: Axes) -> str:
@@ -111,11 +112,13 @@ def _dot(ax: Axes, place: float, title: str, estimate: Estimate, colour: str) ->
     if compact(ax):
         write(ax, (0, place + 0.38), wrap(title, 40, 1), size=SMALL)
     else:
-        write(ax, (0, place), wrap(title, 32, 1), at=margin(ax, -6), side="left")
+        lines = wrap(title, 32, 1) if len(title) <= 32 else wrap(title, 28, 2)  # noqa: PLR2004
+        size = SMALL if "\n" in lines else SIZE
+        write(ax, (0, place), lines, at=margin(ax, -6), side="left", size=size)
     beside = margin(ax, 38)
     write(ax, (1, place), percent(estimate.probability), at=beside, weight="bold", side="left")
     interval_at = margin(ax, 46)
-    shown = interval(estimate.low, estimate.high)
+    shown = percent_range(estimate.low, estimate.high)
     write(ax, (1, place), shown, at=interval_at, colour=shades.soft, size=SMALL)
 
 
@@ -214,7 +217,7 @@ def _panels(comparison: Comparison, ax: Axes | None, names: Sequence[str], draw:
     narrow = compact(ax)
     targets = comparison.targets
     rows, columns = (len(names), len(targets)) if narrow else (len(targets), len(names))
-    ax = canvas(ax, 0.5 + (1.35 if narrow else 1.45) * rows)
+    ax = canvas(ax, 0.65 + (1.35 if narrow else 1.45) * rows)
     for place, panel in enumerate(split(ax, rows, columns)):
         row, column = divmod(place, columns)
         name, target = (names[row], targets[column]) if narrow else (names[column], targets[row])
@@ -224,7 +227,7 @@ def _panels(comparison: Comparison, ax: Axes | None, names: Sequence[str], draw:
         panel.tick_params(labelleft=column == 0, labelbottom=row == rows - 1)
         if row == 0:
             across = label(comparison, target) if narrow else _title(comparison, name)
-            heading(panel, across, max(10, int((30 if narrow else 72) / columns)))
+            heading(panel, across, max(10, int((30 if narrow else 72) / columns)), 3)
         if column == 0:
             _side(panel, _title(comparison, name) if narrow else label(comparison, target))
     return ax

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
     from matplotlib.transforms import Transform
 
     from escalation.reading.case import Factor
@@ -239,16 +240,18 @@ def write(
     colour: str | None = None,
     weight: Literal["normal", "bold"] = "normal",
     side: Literal["right", "left", "above", "below"] = "right",
-) -> None:
+) -> list[Text]:
     """Write anyone's text beside a place: no mathematics, no control characters.
 
     Each line is a text of its own, so that lines stay aligned in whatever type they are shown.
+    Returns these texts.
     """
     lines = clean(words).split("\n")
     first = {"above": len(lines) - 1, "below": 0}.get(side, (len(lines) - 1) / 2)
+    written = []
     for index, line in enumerate(lines):
         up = (first - index) * size * LINE / INCH
-        ax.text(
+        text = ax.text(
             *place,
             line,
             transform=(at or ax.transData) + ScaledTranslation(0, up, root(ax).dpi_scale_trans),
@@ -260,6 +263,8 @@ def write(
             clip_on=False,
             parse_math=False,
         )
+        written.append(text)
+    return written
 
 
 def root(ax: Axes) -> Figure:
@@ -276,10 +281,10 @@ def margin(ax: Axes, points: float) -> Transform:
     return ax.get_yaxis_transform() + shift
 
 
-def heading(ax: Axes, words: str, width: int = 34) -> None:
-    """Head a panel, at its left."""
+def heading(ax: Axes, words: str, width: int = 34, most: int = 2) -> None:
+    """Head a panel, at its left, in at most so many lines."""
     ax.set_title(
-        wrap(words, width, 2),
+        wrap(words, width, most),
         loc="left",
         fontsize=TITLE,
         fontweight="bold",

@@ -19,7 +19,9 @@ import matplotlib as mpl
 from escalation.plots.style import dark_of_light
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import LayoutEngine
 
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+|(?<=^#).+")
@@ -58,11 +60,38 @@ def svg(figure: Figure, name: str, alt: str) -> str:
 
 
 def _settle(figure: Figure) -> None:
-    """Lay the figure out now, once: saving would draw it a second time only to do so."""
+    """Lay the figure out now, once: a figure with any layout engine is drawn twice when saved."""
     layout = figure.get_layout_engine()
-    if layout is not None:
+    if layout is None:
+        return
+    if len(figure.axes) == 1:
+        _fit(figure.axes[0], figure, layout)
+    else:
         layout.execute(figure)
-        figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
+
+
+def _fit(ax: Axes, figure: Figure, layout: LayoutEngine) -> None:
+    """Give the only axes of a figure all the room that their labels leave; twice as fast."""
+    pads = layout.get()
+    whole = figure.bbox
+    inner = ax.get_window_extent()
+    outer = ax.get_tightbbox(for_layout_only=True)
+    if outer is None:
+        return
+    dots = figure.dpi
+    left = inner.x0 - outer.x0 + pads["w_pad"] * dots
+    right = outer.x1 - inner.x1 + pads["w_pad"] * dots
+    below = inner.y0 - outer.y0 + pads["h_pad"] * dots
+    above = outer.y1 - inner.y1 + pads["h_pad"] * dots
+    ax.set_position(
+        (
+            left / whole.width,
+            below / whole.height,
+            1 - (left + right) / whole.width,
+            1 - (below + above) / whole.height,
+        )
+    )
 
 
 class _Names:

@@ -6,25 +6,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import ListedColormap
 from matplotlib.ticker import NullLocator
 
 from escalation.errors import InvalidValueError
 from escalation.maths.words import percent
-from escalation.plots.style import SMALL, canvas, compact, frame, margin, palette, wrap, write
+from escalation.plots.style import (
+    SMALL,
+    canvas,
+    compact,
+    frame,
+    margin,
+    palette,
+    ramp,
+    wrap,
+    write,
+)
 from escalation.sweeping.words import about, found_for, label, value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
     from numpy.typing import NDArray
 
     from escalation.plots.style import Palette
-    from escalation.sweeping.designs import Range
+    from escalation.reading.ranges import Range
     from escalation.sweeping.store import Sweep
 
     Array = NDArray[np.float64]
 
-CELLS = 12  # cells along an axis of a map, where the design is no grid
+CELLS = 12  # cells along an axis of a map, at most, where the design is no grid
+FILLED = 8  # variants in each of them, on average, at least
+SHADES = 10  # a shade for each tenth of probability
 MOST_LINES = 600
 ABOVE = 0.5
 
@@ -56,7 +71,7 @@ def plot_sweep_map(
     shades = frame(ax)
     edges = [_edges(sweep, name) for name in (first, second)]
     table = _table(sweep, values, (first, second), edges)
-    colours = LinearSegmentedColormap.from_list("map", list(shades.ladder))
+    colours = ListedColormap(ramp(shades.ladder, SHADES))
     mesh = ax.pcolormesh(edges[0], edges[1], table.T, cmap=colours, vmin=0, vmax=1)
     _contour(ax, edges, table, shades)
     for name, axis in ((first, "x"), (second, "y")):
@@ -88,7 +103,8 @@ def _edges(sweep: Sweep, name: str) -> Array:
     """Edges of the cells along an assumption: half-way between the values of a grid."""
     each = _range(sweep, name)
     if sweep.design.kind != "grid":
-        return each.at(np.linspace(0, 1, CELLS + 1))
+        cells = int(np.clip(np.sqrt(sweep.design.size / FILLED), 2, CELLS))
+        return each.at(np.linspace(0, 1, cells + 1))
     steps = each.points or 2
     shares = (np.arange(steps + 1) - 0.5) / (steps - 1)
     if each.logarithmic:
@@ -153,7 +169,7 @@ def plot_sweep_lines(
     holds = sweep.probability(target) > above
     names = ranking(sweep, sweep.probability(target))
     narrow = compact(ax)
-    ax = canvas(ax, 0.9 + (0.62 if narrow else 0.55) * len(names))
+    ax = canvas(ax, 0.9 + (0.75 if narrow else 0.55) * len(names))
     shades = frame(ax)
     shares = np.stack([_share(sweep, name) for name in names], axis=-1)
     rows = -np.arange(len(names), dtype=float)
@@ -168,7 +184,8 @@ def plot_sweep_lines(
     for row, name in zip(rows, names, strict=True):
         ax.plot([0, 1], [row, row], color=shades.soft, linewidth=0.8, zorder=4)
         if narrow:
-            write(ax, (0, row + 0.34), wrap(about(sweep, name), 44, 1), size=SMALL)
+            named = wrap(about(sweep, name), 46, 2)
+            _back(ax, write(ax, (0, row + 0.12), named, size=SMALL, side="above"))
         else:
             named = wrap(about(sweep, name), 30, 3)
             write(ax, (0, row), named, at=margin(ax, -8), size=SMALL, side="left")
@@ -176,8 +193,9 @@ def plot_sweep_lines(
         for at, side in ((each.low, "right"), (each.high, "left")):
             shown = value(sweep, name, at)
             place = (0.0 if side == "right" else 1.0, row - 0.17)
-            write(ax, place, shown, size=SMALL - 0.5, colour=shades.soft,
-                  side="left" if side == "left" else "right")  # fmt: skip
+            said = write(ax, place, shown, size=SMALL - 0.5, colour=shades.soft,
+                         side="left" if side == "left" else "right")  # fmt: skip
+            _back(ax, said)
     ax.set_xlim(-0.01, 1.01)
     ax.set_ylim(rows[-1] - 0.45, 0.75)
     ax.set_xticks([])
@@ -188,6 +206,14 @@ def plot_sweep_lines(
         f"days is above {percent(above)}."
     )
     return ax
+
+
+def _back(ax: Axes, written: Sequence[Text]) -> None:
+    """Lay paper under texts, as lines run behind them."""
+    for each in written:
+        each.set_bbox(
+            {"facecolor": palette(ax).paper, "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
+        )
 
 
 def _share(sweep: Sweep, name: str) -> Array:

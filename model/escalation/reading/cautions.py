@@ -1,4 +1,4 @@
-"""Warnings: what is valid in a scenario but unwise.
+"""Warnings: what is valid in a scenario but unwise; and counts that cannot be meant.
 
 The strength of a single report of j is its likelihood ratio between the states that fit it best
 and least, at the medians of the assumptions,
@@ -6,13 +6,22 @@ and least, at the medians of the assumptions,
     L(k) = ρ λ_j(k) + (1 − ρ) mean_k λ_j,      ratio = max_k L / min_k L,
 
 with ρ the probability that the report is genuine, from the best grade seen.
+
+A count c of a watched j over D days is held against the most that the scenario expects, μ = D λ_j
+in the state with most reports, every assumption at its 99.9 % point. The chance of as many is
+
+    P(N ≥ c) ≤ e^(−μ) (eμ/c)^c,      N Poisson with mean μ < c        (Chernoff's bound)
+
+and below 10⁻²⁰ the count is an error: no assumption would survive it.
 """
 
 from __future__ import annotations
 
 from itertools import product
-from math import inf, log1p, prod
+from math import inf, log, log1p, prod
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from escalation.reading.parts import median
 from escalation.reading.tree import dotted, quoted
@@ -24,6 +33,9 @@ if TYPE_CHECKING:
     from escalation.reading.tree import Findings
 
 MAX_LIKELIHOOD_RATIO = 100.0
+HIGH = 0.999  # quantile of each assumption in the most that is expected
+DOUBTFUL = log(1e-6)  # ln of the chance of a count below which it is doubtful
+ABSURD = log(1e-20)  # and below which it cannot be meant
 
 
 def warn(scenario: Scenario, findings: Findings) -> None:
@@ -44,6 +56,7 @@ def warn(scenario: Scenario, findings: Findings) -> None:
                 f"{quoted(each.id)} is from before the "
                 f"start ({scenario.start}): ignored as evidence",
             )
+    _counts(scenario, findings)
     _targets(scenario, findings)
     _unreached(scenario, findings)
 
@@ -98,6 +111,34 @@ def _indicator(
             f"a single report of it is a likelihood ratio "
             f"{size} between states; is any report that strong?",
         )
+
+
+def _counts(scenario: Scenario, findings: Findings) -> None:
+    """Hold counts against the most that is expected of them."""
+    high = np.array([HIGH])
+    numbers = {
+        name: float(each.prior.quantile(high)[0]) for name, each in scenario.assumptions.items()
+    }
+    for each in scenario.observations:
+        indicator = scenario.indicators[each.indicator]
+        if each.count == 1 or not indicator.watched:
+            continue
+        days = 1 + ((each.until or each.occurred_on) - each.occurred_on).days
+        most = days * max(_intensities(scenario, indicator.seen, numbers))
+        if not 0 < most < each.count or not (chance := _log_chance(each.count, most)) < DOUBTFUL:
+            continue
+        when = "a day" if days == 1 else f"{days} days"
+        said = f"{each.count:,} in {when}, where the scenario expects {most:.2g} at most"
+        if chance < ABSURD:
+            tell = f"{said}: no assumption would survive it; mend the count, or raise the rates of "
+            findings.error(each.location, "count", tell + quoted(each.indicator))
+        else:
+            findings.warn(each.location, "count", f"{said}; is it right?")
+
+
+def _log_chance(count: int, mean: float) -> float:
+    """ln of a bound on the chance of as many, where the mean is smaller."""
+    return count * (1 + log(mean / count)) - mean
 
 
 def _ratio(levels: list[float], genuine: float) -> float:

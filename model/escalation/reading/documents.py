@@ -35,6 +35,7 @@ from ruamel.yaml.reader import ReaderError
 from escalation.errors import InvalidValueError
 from escalation.reading.case import Location
 from escalation.reading.tree import Branch, Entry, Items, Leaf, Node, quoted
+from escalation.reading.workspace import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +74,7 @@ class Workspace:
     @classmethod
     def of(cls, path: Path) -> Workspace:
         """Return the workspace of a file."""
-        folder = absolute(path).parent
-        holding = (each for each in (folder, *folder.parents) if (each / "scenarios").is_dir())
-        return cls(next(holding, folder))
+        return cls(root_of(absolute(path).parent))
 
     def resolve(self, text: str, beside: Path) -> Path:
         """Return the file that a path written in the file `beside` means.
@@ -143,6 +142,8 @@ def _read_bytes(path: Path, limit: int) -> bytes:
         raise InvalidValueError(f"cannot be opened: {reason}") from error
     try:
         status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise InvalidValueError("is a folder; name a file in it")
         if not stat.S_ISREG(status.st_mode):
             raise InvalidValueError("not a regular file")
         if status.st_size > limit:
@@ -221,7 +222,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ReaderError):
         return ": a character that is not text"
     if isinstance(error, MarkedYAMLError):
-        return f": {error.problem or error.context}"
+        problem = str(error.problem or error.context)
+        return ": a tab; indent with spaces" if r"'\t'" in problem else f": {problem}"
     return " from here on"
 
 

@@ -127,6 +127,8 @@ def parse(
         observations[found.id] = found
         if found.probability is not None:
             probabilities[found.id] = row.leaf("probability")
+    if not (ids or findings.failed):
+        findings.warn(Location(path, 1, 1), "", "no reports: the assumptions decide alone")
     return Rows(tuple(observations.values()), probabilities, frozenset(ids))
 
 

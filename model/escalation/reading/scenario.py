@@ -15,8 +15,6 @@ False
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +28,7 @@ from escalation.reading import (
     grammar,
     observations,
     parts,
+    ranges,
     schema,
     shape,
 )
@@ -38,6 +37,7 @@ from escalation.reading.rates import Rates
 from escalation.reading.register import Register
 from escalation.reading.settings import Settings
 from escalation.reading.tree import Branch, Findings, Leaf, quoted
+from escalation.reading.workspace import at_first_sight, name_of, yaml_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from escalation.reading.case import Assumption, Observation, RateSpec, Role
     from escalation.reading.tree import Node
 
-MAX_FILES = 10_000
 _SHARED_KEYS = frozenset({"indicators", "admiralty", "echo_correlation", "reference_classes"})
 _SCENARIO_KEYS = frozenset({"extends", "latent", "ladder"})
 _SHARED_FILES = frozenset({"catalogue", "reference_classes"})
@@ -98,7 +97,9 @@ def check(path: Path | str) -> tuple[Problem, ...]:
     """
     file = Path(path)
     if file.is_dir():
-        files = [each for each in _yaml_files(file) if _kind(each) != "other"]
+        files = [each for each in yaml_files(file) if _kind(each) != "other"]
+        if not files:
+            return (Problem(file, 1, 1, "", "nothing to check: no scenario in this folder"),)
         return tuple(sorted({problem for each in files for problem in check(each)}))
     findings = Findings()
     if file.suffix.lower() == ".csv":
@@ -144,7 +145,7 @@ def find_scenarios(paths: Iterable[Path | str]) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for each in map(Path, paths):
         if each.is_dir():
-            found |= dict.fromkeys(path for path in _yaml_files(each) if _kind(path) == "scenario")
+            found |= dict.fromkeys(path for path in yaml_files(each) if _is_scenario(path))
         elif each.exists():
             found[each] = None
         else:
@@ -166,6 +167,10 @@ class _Instead:
 
 def _load(path: Path, findings: Findings, instead: _Instead) -> Scenario | None:
     """Read a scenario; None where something is wrong."""
+    if path.suffix.lower() == ".csv":
+        said = "a table of reports is no scenario; name the YAML file that uses it"
+        findings.error(Location(path, 1, 1), "", said)
+        return None
     numbers = _override_nodes(instead.overrides, findings)
     try:
         file = documents.absolute(path)
@@ -184,6 +189,7 @@ def _load(path: Path, findings: Findings, instead: _Instead) -> Scenario | None:
     if findings.failed or scenario is None:
         return None
     scenario = replace(scenario, assumptions=_used(scenario))
+    ranges.check(tree, scenario.assumptions, findings)
     cautions.warn(scenario, findings)
     return scenario
 
@@ -206,7 +212,7 @@ def _build(
         _probability(each, rows, register)
     moves = [move.name for factor in (*latent, ladder) for move in factor.moves]
     scenario = Scenario(
-        name=_name(path),
+        name=name_of(path),
         path=path,
         title=tree.text("title"),
         question=tree.text("question"),
@@ -251,12 +257,6 @@ def _probability(observation: Observation, rows: observations.Rows, register: Re
         register.reasons[observation.probability] = (observation.note, observation.source)
         path = ("observations", observation.id, "probability")
         register.add(path, rows.probabilities[observation.id], "probability")
-
-
-def _name(path: Path) -> str:
-    """Return the folder and file stem, fit for a file name."""
-    name = re.sub(r"[^\w.-]+", "_", f"{path.parent.name}-{path.stem}").strip(".-")
-    return name or "scenario"
 
 
 def _used(scenario: Scenario) -> dict[str, Assumption]:
@@ -338,19 +338,10 @@ def _check_shared(tree: Branch, findings: Findings) -> None:
         rates.cite(name)
 
 
-def _yaml_files(folder: Path) -> Iterator[Path]:
-    """Yield the YAML files below a folder, sorted."""
-    count = 0
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for name in sorted(files):
-            count += 1
-            if count > MAX_FILES:
-                message = f"more than {MAX_FILES:,} files; name a folder with fewer"
-                raise InvalidInputError([Problem(folder, 1, 1, "", message)])
-            path = Path(here, name)
-            if path.suffix.lower() in {".yaml", ".yml"} and not path.is_symlink():
-                yield path
+def _is_scenario(path: Path) -> bool:
+    """Whether a YAML file is a scenario."""
+    sight = at_first_sight(path)
+    return _kind(path) == "scenario" if sight is None else sight
 
 
 def _kind(path: Path) -> Literal["scenario", "shared", "other"]:

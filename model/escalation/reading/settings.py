@@ -62,7 +62,10 @@ class Settings:
         return as_of
 
     def horizon(self, given: int | None) -> int:
-        """Return the days of forecast; `given` takes the place of the file's."""
+        """Return the days of forecast; `given` takes the place of the file's.
+
+        Where they cannot be used the most that could be, lest more be said of what follows.
+        """
         days, place = self._days(self.tree, "horizon", "horizon"), self._value("horizon")
         if given is not None:
             days, place = given, Location(Path("--horizon"), 1, 1)
@@ -70,7 +73,8 @@ class Settings:
             self.findings.error(
                 place, "horizon", f"must be from 1d to {MAX_HORIZON}d (got {days}d)"
             )
-        return days or 0
+            return MAX_HORIZON
+        return MAX_HORIZON if days is None else days
 
     def targets(self) -> tuple[str, ...]:
         """Return the rungs and off-ramps that headlines speak of."""

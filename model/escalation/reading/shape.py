@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from escalation.errors import InvalidInputError, Problem
+from escalation.reading import documents
 from escalation.reading.tree import (
     Branch,
     Entry,
+    Findings,
     Items,
     Leaf,
     Node,
@@ -33,10 +36,11 @@ from escalation.reading.tree import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from escalation.reading.case import Location
-    from escalation.reading.tree import Findings
 
+Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[str | int, ...]
 
 _TAGS = {"(map)", "(number)", "(text)", "[key]"}
@@ -56,6 +60,31 @@ _MESSAGES = {
     "greater_than_equal": "must be at least {ge:g}",
     "finite_number": "must be finite",
 }
+
+
+def read_as(path: Path, model: type[Model], empty: str) -> Model:
+    """Read a YAML file as one of a model.
+
+    Parameters
+    ----------
+    path : Path
+    model : type of BaseModel
+    empty : str
+        What is wrong with a file that holds nothing, such as "names no case".
+
+    Raises
+    ------
+    InvalidInputError
+        With every problem of the file.
+    """
+    findings = Findings()
+    tree = documents.read(documents.absolute(path), findings)
+    if tree is not None:
+        shape(tree, model, findings)
+    findings.raise_errors()
+    if tree is None:
+        raise InvalidInputError([Problem(path, 1, 1, "", empty)])
+    return model.model_validate(plain(tree))
 
 
 def shape(tree: Branch, model: type[BaseModel], findings: Findings) -> Branch:

@@ -2,20 +2,24 @@
 
 papermill is kept strict: the notebook has exactly one cell of parameters, which knows every
 parameter that is passed; the kernel is the interpreter that runs this, whatever kernels are
-installed; its channels are encrypted where they can be; the notebook is written once, at the
-end, or when it fails.
+installed (`escalation.reporting.kernels`); the notebook is written once, at the end, or when
+it fails, with the error on top.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import shutil
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TextIO
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
-from escalation.errors import ImpossibleEvidenceError, RunError
-from escalation.reporting.notebook import PROGRESS
+from escalation.errors import EscalationError, ImpossibleEvidenceError
+from escalation.reporting import kernels
+from escalation.reporting.faults import FAULTS, ReportError, Stopped, in_words, kind_of
+from escalation.reporting.shelf import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,10 +28,16 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
-KERNEL_LOG = "kernel.log"  # what the kernel itself, not a cell, has to say
+    from escalation.reporting.kernels import Stub
+    from escalation.reporting.progress import Progress
+
+EXECUTED = "report.ipynb"
 CELL_SECONDS = 3600
 START_SECONDS = 120
-_ASSESSING = 80  # per cent of a run's time
+# What papermill looks for when it is imported, and no report needs: grammars for formats that no
+# notebook uses (python-jsonschema/jsonschema#1428), and writers to other places. They take seconds,
+# and threads that may not be there when a process forks.
+_NEEDLESS = ("rfc3987_syntax", "boto3", "pyarrow", "gcsfs", "azure", "github")
 
 
 def read(path: Path, parameters: Mapping[str, object]) -> NotebookNode:
@@ -35,7 +45,7 @@ def read(path: Path, parameters: Mapping[str, object]) -> NotebookNode:
 
     Raises
     ------
-    RunError
+    ReportError
         If it is no notebook, has not exactly one cell of parameters, or that cell does not
         know one of them.
     """
@@ -44,15 +54,21 @@ def read(path: Path, parameters: Mapping[str, object]) -> NotebookNode:
     try:
         notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     except Exception as error:
-        raise RunError(f"{path}: no notebook can be read from it ({error})") from error
+        raise ReportError(
+            "notebook", f"{path}: no notebook can be read from it ({error})"
+        ) from error
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise RunError(f"{path}: exactly one cell must have the tag 'parameters', not {len(cells)}")
+        raise ReportError(
+            "notebook", f"{path}: exactly one cell must have the tag 'parameters', not {len(cells)}"
+        )
     known = _assigned(cells[0].source)
     for name in parameters:
         if name not in known:
             there = ", ".join(sorted(known))
-            raise RunError(f"{path}: its cell of parameters has no '{name}' (it has {there})")
+            raise ReportError(
+                "notebook", f"{path}: its cell of parameters has no '{name}' (it has {there})"
+            )
     return notebook
 
 
@@ -61,7 +77,7 @@ def _assigned(source: str) -> set[str]:
     try:
         nodes = ast.walk(ast.parse(source))
     except SyntaxError as error:
-        raise RunError(f"the cell of parameters cannot be read: {error}") from error
+        raise ReportError("notebook", f"the cell of parameters cannot be read: {error}") from error
     stores = (node for node in nodes if isinstance(node, ast.Name))
     return {node.id for node in stores if isinstance(node.ctx, ast.Store)}
 
@@ -72,6 +88,7 @@ def execute(
     environment: Mapping[str, str],
     folder: Path,
     progress: Progress,
+    stub: Stub | None = None,
 ) -> NotebookNode:
     """Return the executed notebook, and write it as `report.ipynb`.
 
@@ -82,146 +99,111 @@ def execute(
     environment : Mapping
         Variables for the kernel, besides those of this process.
     folder : Path
-        Where the kernel runs and the notebook is written, also if a cell fails.
+        Where the kernel runs and the notebook is written, also if it fails.
     progress : Progress
+    stub : Stub, optional
+        A forked process that becomes the kernel; by default a new one does.
 
     Raises
     ------
-    ImpossibleEvidenceError, RunError
-        If a cell fails, takes too long, or the kernel dies.
+    ImpossibleEvidenceError, ReportError
+        If a cell fails, takes too long, or the kernel dies. What was run of the notebook is
+        there, with the error on top.
     """
-    papermill = _papermill()
-    path = str(folder / "report.ipynb").replace("{", "{{").replace("}", "}}")  # it is formatted
-    with _told(papermill.PapermillExecutionError):
-        done: NotebookNode = papermill.execute_notebook(
-            notebook,
-            path,
-            parameters=dict(parameters),
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            autosave_cell_every=0,
-            start_timeout=START_SECONDS,
-            execution_timeout=CELL_SECONDS,
-            kernel_manager_class=_kernel_manager(environment, folder / KERNEL_LOG),
-            resources={"metadata": {"path": str(folder)}},
-            stdout_file=progress,
-            on_cell_complete=lambda **_: progress.cell(len(notebook.cells)),
-        )
-    return done
+    papermill = import_papermill()
+    path = str(folder / EXECUTED).replace("{", "{{").replace("}", "}}")  # it is formatted
+    done: list[NotebookNode] = []
+
+    def count(cell: NotebookNode, **_: object) -> None:
+        done.append(cell)
+        progress.cell(len(notebook.cells))
+
+    try:
+        with _told(papermill.PapermillExecutionError):
+            ready: NotebookNode = papermill.execute_notebook(
+                notebook,
+                path,
+                parameters=dict(parameters),
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                autosave_cell_every=0,
+                start_timeout=START_SECONDS,
+                execution_timeout=CELL_SECONDS,
+                kernel_manager_class=kernels.manager(environment, folder, stub),
+                resources={"metadata": {"path": str(folder)}},
+                stdout_file=progress,
+                on_cell_complete=count,
+            )
+    except (EscalationError, OSError, KeyboardInterrupt, Stopped) as error:
+        _keep(notebook, done, folder, error)
+        raise
+    finally:
+        shutil.rmtree(folder / PRIVATE, ignore_errors=True)
+    (folder / kernels.LOG).unlink(missing_ok=True)
+    return ready
+
+
+def _keep(
+    notebook: NotebookNode, done: list[NotebookNode], folder: Path, error: BaseException
+) -> None:
+    """Write what was run of a notebook that failed, with the error on top."""
+    import nbformat
+    from nbformat.v4 import new_markdown_cell
+
+    try:
+        partial = nbformat.read(folder / EXECUTED, as_version=4)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError):  # papermill writes it only if a cell fails
+        ran = {cell.id: cell for cell in done}
+        partial = copy(notebook)
+        partial.cells = [ran.get(cell.id, cell) for cell in notebook.cells]
+    said = f"**This report was not made.** {in_words(error)}\n\n{FAULTS[kind_of(error)].advice}"
+    partial.cells.insert(0, new_markdown_cell(said))  # type: ignore[no-untyped-call]
+    try:
+        nbformat.write(partial, folder / EXECUTED)  # type: ignore[no-untyped-call]
+    except OSError:  # no space left: the error itself matters more
+        (folder / EXECUTED).unlink(missing_ok=True)
 
 
 @contextmanager
 def _told(failed: type[Exception]) -> Iterator[None]:
     """Turn what can go wrong in a kernel into the package's own errors."""
+    from nbclient.exceptions import CellTimeoutError
+
     try:
         yield
     except failed as error:
-        name, message = getattr(error, "ename", ""), getattr(error, "evalue", "")
-        if name == ImpossibleEvidenceError.__name__:
-            raise ImpossibleEvidenceError(message) from error
-        place = f"cell {getattr(error, 'exec_count', '')} of the notebook"
-        raise RunError(f"{place}: {name}: {message}") from error
+        raise _of_cell(error) from error
+    except CellTimeoutError as error:
+        raise ReportError(
+            "overtime", f"a cell took longer than {CELL_SECONDS / 60:g} minutes"
+        ) from error
     except (RuntimeError, TimeoutError) as error:  # a dead kernel, or one that never started
-        raise RunError(f"the notebook's kernel: {str(error) or type(error).__name__}") from error
+        if isinstance(error, EscalationError):
+            raise
+        raise ReportError("kernel", f"the notebook's kernel: {in_words(error)}") from error
 
 
-def _papermill() -> ModuleType:
-    """Import papermill, without two seconds of grammars where JupyterLab is installed.
+def _of_cell(error: Any) -> EscalationError:  # noqa: ANN401 (papermill has no types)
+    """Return what a failed cell means."""
+    name, message = getattr(error, "ename", ""), getattr(error, "evalue", "")
+    if name == ImpossibleEvidenceError.__name__:
+        return ImpossibleEvidenceError(message)
+    place = f"cell {getattr(error, 'exec_count', '')} of the notebook: {name}: {message}"
+    number = message.removeprefix("[Errno ").partition("]")[0]
+    if message.startswith("[Errno ") and number.isdigit():
+        kind = kind_of(OSError(int(number), message))
+        if kind == "disk":
+            return ReportError(kind, place)
+    return ReportError("notebook", place)
 
-    jsonschema looks for `rfc3987_syntax`, which compiles grammars when it is imported, to check
-    formats that no notebook uses (python-jsonschema/jsonschema#1428).
-    """
-    absent = "rfc3987_syntax" not in sys.modules
-    if absent:
-        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
+def import_papermill() -> ModuleType:
+    """Import papermill without what it can do without."""
+    absent = [name for name in _NEEDLESS if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
-        papermill = importlib.import_module("papermill")
+        return importlib.import_module("papermill")
     finally:
-        if absent:
-            del sys.modules["rfc3987_syntax"]
-    return papermill
-
-
-def _kernel_manager(environment: Mapping[str, str], log: Path) -> type:
-    """Return a manager of kernels of this Python, with these variables and a log of their own."""
-    import zmq
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-    from traitlets import default
-
-    class ReportKernelManager(AsyncKernelManager):
-        """Asynchronous: a synchronous manager would silently switch timeouts off."""
-
-        @default("transport_encryption")
-        def _encrypt_if_possible(self) -> str:
-            return "auto" if zmq.has("curve") else "disabled"
-
-        async def start_kernel(self, **options: object) -> None:  # type: ignore[override]
-            with log.open("w") as stderr:
-                await super().start_kernel(**options, stderr=stderr)
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            return KernelSpec(
-                argv=[*command, "--HistoryManager.enabled=False"],
-                display_name="Python 3",
-                language="python",
-                metadata={"supported_encryption": "curve"},
-                env=dict(environment),
-            )
-
-    return ReportKernelManager
-
-
-class Progress:
-    """A bar on standard error, if that is a terminal: how much of a run is done.
-
-    It is handed to papermill as the file of the kernel's output, where the notebook prints how
-    far the assessment is.
-    """
-
-    def __init__(self, label: str, *, stream: TextIO | None = None, quiet: bool = False) -> None:
-        from tqdm import tqdm
-
-        shown = stream or sys.stderr
-        self._cells = 0
-        self._bar = tqdm(
-            total=100,
-            desc=label,
-            file=shown,
-            disable=quiet or not shown.isatty(),
-            leave=False,
-            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}",
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def write(self, output: str) -> None:
-        """Take what the kernel printed."""
-        for word in output.split(PROGRESS)[1:]:
-            share = word.strip().partition("%")[0]
-            if share.isdigit():
-                self._to(_ASSESSING * int(share) / 100, "assessing")
-
-    def flush(self) -> None:
-        """Do nothing: a file can be flushed."""
-
-    def cell(self, total: int) -> None:
-        """Count a cell as done."""
-        self._cells += 1
-        if self._bar.n >= _ASSESSING:
-            share = self._cells / total
-            self._to(_ASSESSING + share * (99 - _ASSESSING), "drawing")
-
-    def step(self, name: str) -> None:
-        """Name what is being done."""
-        self._bar.set_postfix_str(name)
-
-    def _to(self, share: float, name: str) -> None:
-        self._bar.set_postfix_str(name, refresh=False)
-        self._bar.update(max(0.0, share - self._bar.n))
+        for name in absent:
+            del sys.modules[name]

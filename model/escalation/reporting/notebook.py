@@ -22,6 +22,7 @@ from escalation.errors import InvalidValueError
 from escalation.reading.documents import Workspace
 from escalation.reading.scenario import load
 from escalation.reporting.earlier import Earlier, earlier
+from escalation.reporting.progress import MARK
 from escalation.reporting.provenance import git_state, inputs
 from escalation.reporting.record import forecast, result, to_json
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 WORKSPACE = "ESCALATION_WORKSPACE"
 OUT = "ESCALATION_OUT"
 EARLIER = "ESCALATION_EARLIER"
-PROGRESS = "assessed"  # what a line of progress begins with
 _STEP = 0.02
 
 
@@ -78,7 +78,7 @@ def _reporter() -> Callable[[float], None]:
         nonlocal said
         if share >= 1 or share - said >= _STEP:
             said = share
-            print(f"{PROGRESS} {share:.0%}", end="\r", flush=True)  # noqa: T201 (a notebook shows it)
+            print(f"{MARK} {share:.0%}", end="\r", flush=True)  # noqa: T201 (a notebook shows it)
 
     return report
 

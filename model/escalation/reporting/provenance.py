@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from escalation import __version__
-from escalation.reading.documents import Workspace
+from escalation.reading.workspace import root_of
+from escalation.reporting.environment import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def file_digest(path: Path) -> str:
 def inputs(scenario: Scenario, as_of: date, draws: int, seed: int) -> dict[str, object]:
     """Return everything that decides what a report says, by digest or by value."""
     rows = {each.location.path for each in scenario.observations}
-    root = Workspace.of(scenario.path).root
+    root = root_of(scenario.path.parent)
     return {
         "parameters": {"as_of": str(as_of), "draws": draws, "seed": seed},
         "files": {
@@ -54,9 +55,17 @@ def inputs(scenario: Scenario, as_of: date, draws: int, seed: int) -> dict[str, 
             "known": sum(each.known(as_of) for each in scenario.observations),
             "sha256": _observations_digest(scenario, as_of),
         },
+        **made_with(),
+    }
+
+
+def made_with() -> dict[str, object]:
+    """Return what is the same for every run of this installation."""
+    return {
         "package": {"version": __version__, "sha256": package_digest()},
         "python": platform.python_version(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "environment": environment_digest(),
     }
 
 
@@ -91,6 +100,12 @@ def package_digest() -> str:
     for path in _sources(folder):
         parts.update(f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n".encode())
     return parts.hexdigest()
+
+
+def environment_digest() -> dict[str, object]:
+    """Return how many distributions the package rests on, and the SHA-256 of their versions."""
+    found = installed("escalation")
+    return {"packages": len(found), "sha256": inputs_digest(found)}
 
 
 def _sources(folder: Path) -> Iterable[Path]:

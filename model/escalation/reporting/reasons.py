@@ -27,7 +27,15 @@ from escalation.errors import EscalationError
 from escalation.explaining.changes import Changed, changed
 from escalation.explaining.confidence import Confidence, confidence, sentence
 from escalation.explaining.explain import Moved, Rests, moved, rests_on
-from escalation.explaining.sensitivity import BreakEven, Tornado, break_even, tornado
+from escalation.explaining.responses import respond, screen
+from escalation.explaining.sensitivity import (
+    BreakEven,
+    Sobol,
+    Tornado,
+    break_even,
+    sobol,
+    tornado,
+)
 from escalation.explaining.surprise import Surprise, surprise
 from escalation.explaining.watchlist import Watch, watchlist
 from escalation.reading.naming import state_of
@@ -36,12 +44,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from escalation.engine.assessment import Assessment
+    from escalation.explaining.responses import Screened
     from escalation.reading.case import Move, ReferenceClass, Scenario
     from escalation.reporting.earlier import Earlier
 
-DRAWS = 512  # behind what moved it and how surprising each report was
-FEWER = 256  # behind what asks often
-FEWEST = 128  # behind what asks for every indicator, or over and over
+DRAWS = 384  # behind what moved it
+FEWER = 256  # behind what it rests on, and how surprising each report was
+FEWEST = 128  # behind what asks for every indicator, or holds many assumptions
 BARS = 10
 SOUGHT = 3  # assumptions whose break-even value is sought: those with the largest swings
 EVEN = 0.5
@@ -126,6 +135,7 @@ class Reasons:
     rests : Rests
     watch : tuple of Watch
     tornado : Tornado
+    sobol : Sobol
     break_even : tuple of BreakEven
     surprises : tuple of Surprise
         Of every report.
@@ -140,6 +150,7 @@ class Reasons:
     rests: Rests
     watch: tuple[Watch, ...]
     tornado: Tornado
+    sobol: Sobol
     break_even: tuple[BreakEven, ...]
     surprises: tuple[Surprise, ...]
     since: Since | None
@@ -160,32 +171,37 @@ def reasons(assessment: Assessment, earlier: Earlier | None = None) -> Reasons:
         The report before.
     """
     target = assessment.scenario.targets[0]
-    bars = tornado(assessment, target, top=BARS, draws=FEWER)
+    screened = screen(assessment, target)
+    responses = respond(assessment, target, top=BARS, draws=FEWEST, screened=screened)
+    bars = tornado(responses)
     return Reasons(
         assessment,
-        tuple(_judgement(assessment, each) for each in assessment.scenario.targets),
+        tuple(
+            _judgement(assessment, each, screened if each == target else None)
+            for each in assessment.scenario.targets
+        ),
         target,
         moved(assessment, target, draws=DRAWS),
         rests_on(assessment, target, draws=FEWER),
         watchlist(assessment, target, draws=FEWEST),
         bars,
-        tuple(
-            break_even(assessment, target, bar.name, level=EVEN, draws=FEWEST)
-            for bar in bars.bars[:SOUGHT]
-        ),
-        surprise(assessment, draws=DRAWS),
+        sobol(responses),
+        tuple(break_even(responses, bar.name, level=EVEN) for bar in bars.bars[:SOUGHT]),
+        surprise(assessment, draws=FEWER),
         None if earlier is None else since(assessment, earlier),
     )
 
 
-def _judgement(assessment: Assessment, target: str) -> Judgement:
+def _judgement(
+    assessment: Assessment, target: str, screened: tuple[Screened, ...] | None
+) -> Judgement:
     scenario = assessment.scenario
     label = state_of(scenario, target).label
     estimate = assessment.reach_by(target)
     return Judgement(
         target,
         sentence(estimate, label, assessment.horizon, scenario.words),
-        confidence(assessment, target),
+        confidence(assessment, target, screened),
         base_rates(scenario, target, assessment.horizon),
     )
 

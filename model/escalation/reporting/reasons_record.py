@@ -27,6 +27,7 @@ def explained(why: Reasons) -> dict[str, object]:
         "rests": plain(why.rests),
         "watchlist": [plain(each) for each in why.watch],
         "tornado": plain(why.tornado),
+        "sobol": plain(why.sobol),
         "break_even": [plain(each) for each in why.break_even],
         "surprise": [plain(each, flagged=each.flagged) for each in why.surprises],
         "since": None if why.since is None else _since(why.since),

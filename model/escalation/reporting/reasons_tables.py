@@ -6,6 +6,7 @@ escaped. Likelihood and confidence are never in one sentence.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from escalation.explaining.changes import Part
-    from escalation.explaining.sensitivity import BreakEven
+    from escalation.explaining.sensitivity import BreakEven, Index
     from escalation.explaining.watchlist import Watch
     from escalation.reporting.reasons import BaseRate, Judgement, Reasons, Since
 
@@ -39,6 +40,7 @@ KINDS = {
     "retractions": "Reports withdrawn",
     "edits": "Edited assumptions and settings",
 }
+LEAST_ERROR = 0.01  # a sampling error is not said more finely
 NAMED = 6  # changes of a kind that are named; the rest are counted
 
 
@@ -61,7 +63,12 @@ def _judgement(why: Reasons, each: Judgement) -> Markup:
         tag("p", text(each.likelihood)),
         _base_rates(why, each),
         tag("p", each.confidence.sentence),
-        tag("details", tag("summary", "Grounds of this confidence"), tag("ul", *criteria)),
+        tag(
+            "details",
+            tag("summary", "Grounds of this confidence"),
+            tag("ul", *criteria),
+            class_="grounds",
+        ),
         class_="judgement",
     )
 
@@ -172,6 +179,30 @@ def tornado(why: Reasons) -> Markup:
     ).format(text(why.label), why.tornado.rule)
 
 
+def sobol(why: Reasons) -> Fragment:
+    """What share of the variance goes with each of the assumptions that matter."""
+    found = why.sobol
+    rows = [_share(why, each) for each in found.indices if each.total is not None]
+    if not rows:
+        return Fragment(EMPTY, "nothing to share a variance")
+    caption = (
+        f"Shares of the variance of the probability (standard deviation {percent(found.sd)}) that "
+        "go with an assumption alone, by its first-order Sobol index, and with all that it does "
+        f"together with others, by its total index, ± its sampling error. Alone, less than "
+        f"{percent(found.noise)} is noise"
+    )
+    columns = ["Assumption", "Alone", "With others"]
+    return Fragment(table(columns, rows, caption=caption, kind="figures"), "Sobol indices")
+
+
+def _share(why: Reasons, each: Index) -> list[Markup | str]:
+    name = text(in_words(why.assessment.scenario, each.name))
+    total = "not defined"
+    if each.total is not None and each.total_error is not None and isfinite(each.total):
+        total = f"{percent(each.total)} ± {percent(max(LEAST_ERROR, each.total_error))}"
+    return [name, percent(each.first_order), total]
+
+
 def break_even(why: Reasons) -> Fragment:
     """What the assumptions that matter most would have to be for even odds."""
     items = EMPTY.join(tag("li", _break_even(why, each)) for each in why.break_even)
@@ -229,12 +260,14 @@ def _split(why: Reasons, found: Since) -> Markup:
     rows.append(["All together", "", f"{percent(changed.before)} {ARROW} {percent(changed.after)}",
                  signed(changed.total)])  # fmt: skip
     caption = f"{why.label}: what moved it since, one kind after another; log-odds add up"
-    return table(["Cause", "What", "Probability", "Log-odds"], rows, caption=caption, kind="long")
+    return table(
+        ["Cause", "What", "Probability", "Log-odds"], rows, caption=caption, kind="long causes"
+    )
 
 
 def _part(why: Reasons, each: Part) -> Sequence[Markup | str]:
     if not each.what:
-        return [KINDS[each.kind], "none", "", signed(0.0)]
+        return [KINDS[each.kind], "none", "unchanged", signed(0.0)]
     return [
         KINDS[each.kind],
         _named(why, each),

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from escalation.maths.words import Table, percent, say, say_interval
-from escalation.reading.naming import DASH, in_words, state_of, unit
+from escalation.maths.words import Table, percent, percent_range, say, say_interval
+from escalation.reading.naming import in_words, state_of, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from escalation.engine.assessment import Assessment, Band, Estimate, Spread
-    from escalation.reading.case import Assumption, Factor, Observation, State
+    from escalation.reading.case import Alert, Assumption, Factor, Observation, State
 
     Array = NDArray[np.float64]
     Data = Mapping[str, object]
@@ -115,32 +115,7 @@ def _by(assessment: Assessment, days: int) -> date:
 
 def interval_text(estimate: Estimate) -> str:
     """`12–61 %`, or one number where both ends are printed alike."""
-    low, high = percent(estimate.low), percent(estimate.high)
-    if low == high:
-        return low
-    if high.startswith(">"):
-        return f"≥{low}"
-    return f"{low.removesuffix('%').rstrip()}{DASH}{high}"
-
-
-def movement(assessment: Assessment) -> dict[str, float]:
-    """Return how far the evidence moved each uncertain assumption, the furthest first.
-
-    The largest difference between the prior's and the posterior's distribution functions
-    (Kolmogorov & Smirnov): 0 not at all, 1 entirely.
-    """
-    posterior = assessment.posterior
-    found = {
-        name: _distance(posterior.prior[name], posterior.draws[name][posterior.index])
-        for name in assessment.uncertain
-    }
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
-
-
-def _distance(one: Array, other: Array) -> float:
-    at = np.concatenate([one, other])
-    below = [np.searchsorted(np.sort(each), at, "right") / len(each) for each in (one, other)]
-    return float(np.abs(below[0] - below[1]).max())
+    return percent_range(estimate.low, estimate.high)
 
 
 def known(assessment: Assessment) -> list[Observation]:
@@ -179,7 +154,7 @@ def result(assessment: Assessment, provenance: Data) -> dict[str, object]:
         },
         "highest_rung": _estimates(assessment.highest),
         "factors": {each.name: _factor_data(assessment, each) for each in scenario.factors},
-        "alerts": [_alert_data(assessment, each) for each in range(len(scenario.alerts))],
+        "alerts": [_condition_data(each) for each in conditions(assessment)],
         "assumptions": _assumptions(assessment),
         "observations": [_observation_data(assessment, each) for each in known(assessment)],
         "diagnostics": _diagnostics(assessment),
@@ -227,20 +202,57 @@ def _factor_data(assessment: Assessment, factor: Factor) -> dict[str, object]:
     }
 
 
-def _alert_data(assessment: Assessment, index: int) -> dict[str, object]:
-    alert = assessment.scenario.alerts[index]
-    estimate = assessment.reach_by(alert.reach, min(alert.within, assessment.horizon))
+@dataclass(frozen=True)
+class Condition:
+    """A condition of the scenario's that readers want to be told of, and whether it is met.
+
+    Attributes
+    ----------
+    alert : Alert
+    estimate : Estimate
+        P(reached within its days), or by the horizon if that is sooner.
+    raised : bool
+    text : str
+        The condition and the probability, in one line.
+    """
+
+    alert: Alert
+    estimate: Estimate
+    raised: bool
+    text: str
+
+
+def conditions(assessment: Assessment) -> tuple[Condition, ...]:
+    """Return every condition of a scenario, in its order, met or not."""
+    return tuple(_condition(assessment, each) for each in assessment.scenario.alerts)
+
+
+def _condition(assessment: Assessment, alert: Alert) -> Condition:
+    days = min(alert.within, assessment.horizon)
+    estimate = assessment.reach_by(alert.reach, days)
+    raised = estimate.probability > alert.above
+    label = state_of(assessment.scenario, alert.reach).label
+    above = "above" if raised else "not above"
+    text = (
+        f"{label} within {days} days: {percent(estimate.probability)}, {above} the "
+        f"{percent(alert.above)} asked for"
+    )
+    return Condition(alert, estimate, raised, text)
+
+
+def _condition_data(each: Condition) -> dict[str, object]:
     return {
-        "reach": alert.reach,
-        "within_days": alert.within,
-        "above": alert.above,
-        **_estimate(estimate),
-        "raised": estimate.probability > alert.above,
+        "text": each.text,
+        "reach": each.alert.reach,
+        "within_days": each.alert.within,
+        "above": each.alert.above,
+        **_estimate(each.estimate),
+        "raised": each.raised,
     }
 
 
 def _assumptions(assessment: Assessment) -> list[dict[str, object]]:
-    moved = movement(assessment)
+    moved = assessment.movement
     every = assessment.scenario.assumptions
     fixed = [name for name in every if name not in moved]
     return [

@@ -18,22 +18,21 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from escalation.errors import RunError
+from escalation.reporting.disk import lock
+from escalation.reporting.faults import as_error
 from escalation.reporting.provenance import file_digest
-
-try:
-    import fcntl
-except ImportError:  # no such locks on Windows: two runners at once are not kept apart there
-    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MANIFEST = "manifest.json"
 COMPLETE = "complete"
+LOCK = ".lock"
+PRIVATE = ".kernel"  # of a kernel while it runs
 _BUILDING = ".building-"
 _KEY = 12  # hexadecimal digits of a digest that stand in a folder's name
 
@@ -49,16 +48,34 @@ class Shelf:
         ISO date of the run at hand.
     key : str
         Digest of its inputs.
+    shown : Path, optional
+        The folder of all reports as somebody wrote it; by default the real one.
     """
 
     folder: Path
     as_of: str
     key: str
+    shown: Path | None = None
 
     @property
     def link(self) -> Path:
         """Where the run is found by people."""
         return self.folder / self.as_of
+
+    @property
+    def place(self) -> str:
+        """Where the run is found, as somebody would write it."""
+        return str((self.shown or self.folder.parent) / self.folder.name / self.as_of)
+
+    @property
+    def linked(self) -> str:
+        """Name of the run that is shown for this day."""
+        return self.link.resolve().name
+
+    @property
+    def memory(self) -> Path | None:
+        """The folder that remembers what was asked."""
+        return self.folder
 
     @property
     def name(self) -> str:
@@ -80,12 +97,10 @@ class Shelf:
         """Keep other runners of this scenario out; a lock ends with its process."""
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / ".lock").open("w")
+            (self.folder / LOCK).touch()
         except OSError as error:
-            raise RunError(f"{self.folder} cannot be written: {error.strerror}") from error
-        with file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            raise as_error(error, f"{self.folder} cannot be written") from error
+        with lock(self.folder / LOCK):
             yield
 
     def find(self) -> dict[str, Any] | None:
@@ -102,16 +117,29 @@ class Shelf:
 
     def before(self) -> Path | None:
         """Return the last finished run of other inputs, as of this day or an earlier one."""
-        found = []
+        found = [
+            (manifest["as_of"], manifest["started"], run, manifest["inputs_digest"])
+            for run, manifest in self._finished()
+            if manifest["inputs_digest"] != self.key and manifest["as_of"] <= self.as_of
+        ]
+        whole = (run for *_, run, key in sorted(found, reverse=True) if intact(run, key))
+        return next(whole, None)
+
+    def last_started(self) -> datetime | None:
+        """Return when the last finished run was begun; None if there is none."""
+        started = [datetime.fromisoformat(each["started"]) for _, each in self._finished()]
+        return max(started, default=None)
+
+    def _finished(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield runs whose manifest can be read."""
         for run in self.runs.glob("*"):
             try:
                 manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
-                when, key = manifest["as_of"], manifest["inputs_digest"]
-                if key != self.key and when <= self.as_of and intact(run, key) is not None:
-                    found.append((when, manifest["started"], run))
+                datetime.fromisoformat(manifest["started"])
+                if manifest["as_of"] and manifest["inputs_digest"]:
+                    yield run, manifest
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-        return max(found)[-1] if found else None
 
     def build(self) -> Path:
         """Return a new folder to build a run in, and remove what killed runs left."""
@@ -119,8 +147,8 @@ class Shelf:
             shutil.rmtree(leftover, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self.runs))
 
-    def publish(self, building: Path) -> None:
-        """Make a built run a finished one, and link it."""
+    def publish(self, building: Path) -> str:
+        """Make a built run a finished one, link it, and return its name."""
         building.chmod(0o755)
         target = self.runs / self.name
         count = 1
@@ -129,6 +157,7 @@ class Shelf:
             target = self.runs / f"{self.name}-{count}"
         building.rename(target)
         self._point(target)
+        return target.name
 
     def keep_failed(self, building: Path) -> Path:
         """Keep the remains of a failed run in place of those of an earlier one."""
@@ -150,6 +179,33 @@ class Shelf:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(run.relative_to(self.folder))
         fresh.replace(self.link)
+
+
+def rescue(folder: Path, building: Path, manifest: dict[str, Any]) -> Path | None:
+    """Keep the remains of a run whose process was killed; None if nothing is left of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the scenario's reports.
+    building : Path
+        Where it was built.
+    manifest : dict
+        What it says, with why there is no report.
+
+    Raises
+    ------
+    OSError
+        If they cannot be kept.
+    """
+    if not building.is_dir():
+        return None
+    shelf = Shelf(folder, manifest["as_of"], manifest["inputs_digest"])
+    with shelf.locked():
+        shutil.rmtree(building / PRIVATE, ignore_errors=True)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+        (building / MANIFEST).write_text(text, encoding="utf-8")
+        return shelf.keep_failed(building)
 
 
 def intact(run: Path, key: str) -> dict[str, Any] | None:

@@ -21,13 +21,12 @@ from escalation.reading.naming import (
     range_text,
     short_day,
     short_labels,
-    state_of,
     unit,
     value_text,
     words,
 )
 from escalation.reporting.markup import EMPTY, Fragment, clean, table, tag, text
-from escalation.reporting.record import headlines, interval_text, known, movement
+from escalation.reporting.record import conditions, headlines, interval_text, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,18 +116,11 @@ def _cell(within: Within) -> Markup:
 
 def _alerts(assessment: Assessment) -> Markup:
     """Return a notice for every condition of the scenario that is met."""
-    items = []
-    for each in assessment.scenario.alerts:
-        estimate = assessment.reach_by(each.reach, min(each.within, assessment.horizon))
-        if estimate.probability > each.above:
-            label = text(state_of(assessment.scenario, each.reach).label)
-            items.append(
-                Markup("{} within {} days: {}, above the {} asked for").format(
-                    label, each.within, percent(estimate.probability), percent(each.above)
-                )
-            )
-    notices = (tag("p", tag("strong", "Alert. "), each, class_="alert") for each in items)
-    return EMPTY.join(notices)
+    return EMPTY.join(
+        tag("p", tag("strong", "Alert. "), text(each.text), class_="alert")
+        for each in conditions(assessment)
+        if each.raised
+    )
 
 
 def when(assessment: Assessment) -> Fragment:
@@ -192,7 +184,7 @@ def _states(factor: str, assessment: Assessment) -> Markup:
 
 def assumptions(assessment: Assessment) -> Fragment:
     """Prior beside posterior of each uncertain assumption, the most moved first."""
-    moved = movement(assessment)
+    moved = assessment.movement
     rows = [_assumption(assessment, name, share) for name, share in moved.items()]
     columns = ["Assumption", "Before", "After", "Moved", "Why, and source"]
     summary = f"{len(rows)} uncertain assumptions"

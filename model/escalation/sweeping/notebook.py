@@ -19,6 +19,8 @@ from escalation.sweeping.words import spread as spread_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from escalation.reading.ranges import Range
+
 
 def begin(path: object) -> Sweep:
     """Read a finished sweep, wherever the working folder is."""
@@ -51,13 +53,20 @@ def design(sweep: Sweep) -> Fragment:
     rows = [
         [
             text(about(sweep, each.name)),
-            text(f"{value(sweep, each.name, each.low)} to {value(sweep, each.name, each.high)}"),
+            text(_span(sweep, each)),
             str(each.points or "spread evenly"),
         ]
         for each in sweep.design.ranges
     ]
     columns = ["Varied", "From and to", "Values"]
     return Fragment(table(columns, rows, caption="The design", kind="plain"), "the design")
+
+
+def _span(sweep: Sweep, each: Range) -> str:
+    """`0.02 to 0.4 per 30 days`."""
+    unit = sweep.about["units"][each.name][1]
+    low, high = (value(sweep, each.name, end) for end in (each.low, each.high))
+    return f"{low.removesuffix(unit).strip()} to {high}"
 
 
 def spread(sweep: Sweep, target: object = "") -> Fragment:

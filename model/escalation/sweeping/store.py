@@ -26,8 +26,9 @@ import numpy as np
 from escalation.engine.runners import identity
 from escalation.errors import InvalidInputError, InvalidValueError, Problem, RunError
 from escalation.reading.naming import TIMES, in_words, unit
+from escalation.reading.ranges import Range
 from escalation.reporting.provenance import inputs, inputs_digest
-from escalation.sweeping.designs import Design, Range
+from escalation.sweeping.designs import Design
 from escalation.sweeping.sweep import Block, Job, evaluate
 
 if TYPE_CHECKING:

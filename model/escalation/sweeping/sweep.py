@@ -35,7 +35,7 @@ from escalation.engine.outcomes import checked_targets, outcomes
 from escalation.engine.posterior import infer_assumptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def prepare(
     scenario: Scenario,
     design: Design,
     *,
-    targets: Sequence[str] | None = None,
+    targets: Iterable[str] | None = None,
     samples: int = SAMPLES,
     as_of: date | None = None,
     horizon: int | None = None,
@@ -130,7 +130,7 @@ def prepare(
     ----------
     scenario : Scenario
     design : Design
-    targets : sequence of str, optional
+    targets : iterable of str, optional
         By default the scenario's.
     samples : int
         M, draws of everything that is not varied; more for smoother numbers and intervals.
@@ -145,7 +145,7 @@ def prepare(
         If the scenario itself cannot explain its evidence.
     """
     layout = plan(scenario, as_of, horizon)
-    wanted = checked_targets(layout, scenario.targets if targets is None else targets)
+    wanted = checked_targets(layout, tuple(scenario.targets if targets is None else targets))
     posterior = infer_assumptions(layout, max(draws, samples), seed)
     every = len(posterior.index)
     kept = posterior.index[((np.arange(samples) + 0.5) * every / samples).astype(np.intp)]

@@ -1,0 +1,69 @@
+"""Values of options, read from the command line; what cannot be read is wrong usage (code 2).
+
+>>> days("12w"), positive("8"), formats("html,pdf"), iso_date("2025-11-22")
+(84, 8, ('html', 'pdf'), datetime.date(2025, 11, 22))
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, date, datetime
+
+HORIZON = re.compile(r"^\s*(\d+)\s*([dwy]?)\s*$")
+DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
+
+
+class Today(date):
+    """Today by this machine's clock (UTC): a clock that runs behind would mean another day."""
+
+
+def iso_date(text: str) -> date:
+    """Read an ISO date, or `today`."""
+    if text == "today":
+        now = datetime.now(UTC)
+        return Today(now.year, now.month, now.day)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        message = f"'{text}' is not a date; write it as 2025-11-22, or today"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def days(text: str) -> int:
+    """Read a number of days, such as 90d, 12w or 1y."""
+    match = HORIZON.match(text)
+    if not match or not int(match[1]):
+        message = f"'{text}' is not a duration; write it as 90d, 12w or 1y"
+        raise argparse.ArgumentTypeError(message)
+    return int(match[1]) * DAYS[match[2]]
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdigit() or int(text) < 1:
+        message = f"'{text}' is not a whole number above 0"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def minutes(text: str) -> float:
+    """Read a time in minutes, above 0."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        message = f"'{text}' is not a time in minutes; write 30, or 0.5"
+        raise argparse.ArgumentTypeError(message)
+    return found
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Read the formats of a report."""
+    found = tuple(each.strip() for each in text.lower().split(","))
+    unknown = [each for each in found if each not in {"html", "pdf"}]
+    if unknown:
+        message = f"'{unknown[0]}' is not a format; write html, or html,pdf"
+        raise argparse.ArgumentTypeError(message)
+    return found

@@ -1,0 +1,353 @@
+"""Makes any number of reports: each in a process of its own, none in the way of another.
+
+    requests ── known and whole? ──▸ unchanged, in milliseconds
+             ── at most `jobs` at once ──▸ a process each (`escalation.reporting.nursery`)
+                                             made, unchanged or failed
+             ── alerts of fresh reports ──▸ a command of the user's
+
+What nobody has to make costs no imports: those come with the first report that has to be made.
+Whoever ends the batch ends its reports with it; what is finished is kept, and the next batch goes
+on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from escalation.errors import EscalationError
+from escalation.reporting import known
+from escalation.reporting.faults import FAULTS, Stopped, exit_code, in_words, kind_of
+from escalation.reporting.handover import Handover
+from escalation.reporting.outcomes import LAST, Outcome
+from escalation.reporting.requests import made_with_digest
+from escalation.reporting.shelf import intact, rescue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from escalation.reporting.nursery import Child
+    from escalation.reporting.requests import Request
+
+MINUTES = 30.0
+_TURN_SECONDS = 0.5
+_END_SECONDS = 5.0  # for a process to end once it has said what came of it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a batch is run.
+
+    Attributes
+    ----------
+    jobs : int
+        Reports that are made at once.
+    minutes : float
+        What one report may take at most.
+    on_alert : str
+        Command that gets the alerts of each fresh report; empty: none.
+    cluster : str
+        Address of a Dask scheduler whose workers make them; empty: this machine does.
+    """
+
+    jobs: int = 1
+    minutes: float = MINUTES
+    on_alert: str = ""
+    cluster: str = ""
+
+
+class Screen(Protocol):
+    """Who watches a batch."""
+
+    def begin(self, total: int) -> None:
+        """Take how many reports have to be made."""
+
+    def over(self, outcome: Outcome) -> None:
+        """Take what came of a request."""
+
+    def at(self, shares: Sequence[tuple[str, float, str]]) -> None:
+        """Take how far each report under way is: name, per cent, step."""
+
+
+class Nobody:
+    """Nobody watches."""
+
+    def begin(self, total: int) -> None:
+        """Do nothing."""
+
+    def over(self, outcome: Outcome) -> None:
+        """Do nothing."""
+
+    def at(self, shares: Sequence[tuple[str, float, str]]) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Batch:
+    """Reports that are asked for together.
+
+    Attributes
+    ----------
+    requests : sequence of Request
+        All with the same `out`.
+    settings : Settings
+    screen : Screen
+    outcomes : list of Outcome
+        In the order in which they were over.
+    troubles : list of str
+        What went wrong besides: a command that did not take its alerts, a list not written.
+    """
+
+    requests: Sequence[Request]
+    settings: Settings = field(default_factory=Settings)
+    screen: Screen = field(default_factory=Nobody)
+    outcomes: list[Outcome] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    _running: list[Child] = field(default_factory=list)
+    _handovers: list[Handover] = field(default_factory=list)
+
+    def run(self) -> int:
+        """Make them all, and return the exit code."""
+        waiting: deque[Request] = deque()
+        ended = ""
+        memory = _Memory()
+        with _terminable():
+            try:
+                for request in self.requests:
+                    outcome = memory.settled(request)
+                    if outcome is None:
+                        waiting.append(request)
+                    else:
+                        self._over(outcome)
+                self._make(waiting)
+                self._deliver()
+            except (KeyboardInterrupt, Stopped) as error:
+                ended = kind_of(error)
+                self._abandon(waiting, ended)
+        self._refresh()
+        if ended:
+            return FAULTS[ended].exit_code
+        return exit_code({each.fault for each in self.outcomes if each.fault})
+
+    def _make(self, waiting: deque[Request]) -> None:
+        """Make those that are not there, at most so many at once."""
+        if not waiting:
+            return
+        self.screen.begin(len(waiting))
+        if self.settings.cluster:
+            from escalation.reporting.remote import make_all
+
+            for outcome in make_all(waiting, self.settings.cluster, self.settings.minutes):
+                self._over(outcome)
+            return
+        from escalation.reporting import nursery
+
+        nursery.warm(pdf=any("pdf" in each.formats for each in waiting))
+        while waiting or self._running:
+            while waiting and len(self._running) < self.settings.jobs:
+                child = nursery.Child.start(waiting.popleft(), self.settings.minutes * 60)
+                self._running.append(child)
+            self._turn()
+            self._handovers = [each for each in self._handovers if not self._heard(each)]
+
+    def _turn(self) -> None:
+        """Listen to those under way, and see to those that are over or late."""
+        now = time.monotonic()
+        soon = min(each.deadline for each in self._running) - now
+        said = [each.said for each in self._running]
+        wait(said, timeout=max(0.0, min(soon, _TURN_SECONDS)))
+        for child in [*self._running]:
+            speaks = child.listen()
+            if child.ended is not None or not speaks or time.monotonic() > child.deadline:
+                self._finish(child)
+        self.screen.at([(each.request.name, each.share, each.step) for each in self._running])
+
+    def _finish(self, child: Child) -> None:
+        """See a report's process out, and take down what came of it."""
+        late = child.ended is None and time.monotonic() > child.deadline
+        self._running.remove(child)
+        code = child.finish(0 if late else _END_SECONDS)
+        if child.ended is None:
+            child.ended = _died(child, code, self.settings.minutes, late=late)
+        self._over(_outcome(child))
+
+    def _over(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.screen.over(outcome)
+        out = self.requests[0].out
+        if outcome.begun and "://" not in out:
+            try:
+                outcome.keep(Path(out))
+            except OSError as error:
+                self.troubles.append(f"{outcome.scenario}: {LAST} not written: {in_words(error)}")
+        if self.settings.on_alert and outcome.status == "made" and outcome.alerts:
+            page = outcome.page(out)
+            self._handovers.append(Handover.start(self.settings.on_alert, outcome, page))
+
+    def _heard(self, handover: Handover) -> bool:
+        """Whether a command has ended, well or not."""
+        trouble = handover.poll()
+        if trouble:
+            self.troubles.append(trouble)
+        return trouble is not None
+
+    def _deliver(self) -> None:
+        """Wait for the commands that take alerts."""
+        while self._handovers:
+            self._handovers = [each for each in self._handovers if not self._heard(each)]
+            time.sleep(0.02)
+
+    def _abandon(self, waiting: Sequence[Request], kind: str) -> None:
+        """End all that is under way, and say what was not begun."""
+        from escalation.reporting.nursery import GRACE
+
+        for child in self._running:
+            child.interrupt()
+        end = time.monotonic() + GRACE
+        for child in [*self._running]:
+            child.deadline = end
+            while child.ended is None and child.listen() and time.monotonic() < end:
+                wait([child.said], timeout=_TURN_SECONDS)
+            child.ended = child.ended or {}
+            if "fresh" not in child.ended:
+                child.ended = {"fault": kind, "error": "it was stopped before it was made"}
+            self._finish(child)
+        for request in waiting:
+            self._over(_failed(request, kind, "it was not begun", begun=False))
+        for each in self._handovers:
+            each.stop()
+
+    def _refresh(self) -> None:
+        """Bring the page of all reports up to date."""
+        out = self.requests[0].out if self.requests else "://"
+        if "://" in out:
+            return
+        from escalation.reporting.index import refresh
+
+        try:
+            refresh(Path(out))
+        except (EscalationError, OSError) as error:
+            self.troubles.append(f"the page of all reports: {in_words(error)}")
+
+
+class _Memory:
+    """Knows which reports are there already, without reading a scenario."""
+
+    def __init__(self) -> None:
+        self._made_with: dict[Path, str] = {}  # the same for all reports of a batch
+
+    def settled(self, request: Request) -> Outcome | None:
+        """Return what came of a request if its report is known and whole; None if it is not."""
+        if request.force or "://" in request.out:
+            return None
+        folder = Path(request.out) / request.name
+        try:
+            notebook = request.report_notebook()
+            if notebook not in self._made_with:
+                self._made_with[notebook] = made_with_digest(notebook)
+        except EscalationError:
+            return None  # the report's own process says it better
+        made_with = self._made_with[notebook]
+        found = known.recall(folder, request.question(), request.root, made_with)
+        if found is None or (request.today and _clock_is_behind(folder)):
+            return None
+        manifest = intact(folder / found["as_of"], found["key"])
+        if manifest is None or not request.served(manifest):
+            return None
+        run = (folder / found["as_of"]).resolve().name
+        alerts = manifest.get("summary", {}).get("alerts", [])
+        raised = tuple(each for each in alerts if each["raised"])
+        return Outcome(
+            request.name, request.file, "unchanged", found["as_of"], f"runs/{run}", alerts=raised
+        )
+
+
+def _clock_is_behind(folder: Path) -> bool:
+    """Whether the last attempt lies in the future: then the slower way looks closer."""
+    try:
+        last = json.loads((folder / LAST).read_text(encoding="utf-8"))
+        return bool(datetime.fromisoformat(last["tried"]) > datetime.now(UTC))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _outcome(child: Child) -> Outcome:
+    """Return what came of a report's process."""
+    data: dict[str, Any] = child.ended or {}
+    if "fresh" not in data:
+        failed = _failed(child.request, data["fault"], data["error"])
+        kept = Path(child.known.get("kept", "")).name
+        return replace(
+            failed,
+            as_of=child.known.get("as_of", ""),
+            run=f"failed/{kept}" if kept else "",
+            seconds=time.monotonic() - child.begun,
+        )
+    return Outcome(
+        child.request.name,
+        child.request.file,
+        "made" if data["fresh"] else "unchanged",
+        data["as_of"],
+        f"runs/{data['run']}",
+        alerts=tuple(data["alerts"]),
+        warning=data["warning"],
+        title=data["title"],
+        seconds=data["seconds"] if data["fresh"] else 0.0,
+    )
+
+
+def _failed(request: Request, fault: str, error: str, *, begun: bool = True) -> Outcome:
+    return Outcome(request.name, request.file, "failed", fault=fault, error=error, begun=begun)
+
+
+def _died(child: Child, code: int | None, minutes: float, *, late: bool) -> dict[str, Any]:
+    """Put the remains of a report away whose process did not, and return why it has none."""
+    fault = "overtime" if late else "killed"
+    error = f"it took longer than {minutes:g} minutes and did not end when it was told to"
+    if not late:
+        error = f"its process ended without a word (exit code {code})"
+    kept = _rescued(child, {"fault": fault, "error": error})
+    if kept is not None:
+        child.known["kept"] = str(kept)
+        error += f" (what there is of it: {kept})"
+    return {"fault": fault, "error": f"{child.request.name}: {error}"}
+
+
+def _rescued(child: Child, why: dict[str, str]) -> Path | None:
+    """Keep what a killed process left, if it had begun to build and the disk allows."""
+    if "building" not in child.known or "://" in child.request.out:
+        return None
+    fault = FAULTS[why["fault"]]
+    manifest = child.known["manifest"] | why
+    manifest |= {"advice": fault.advice, "exit_code": fault.exit_code}
+    folder = Path(child.request.out).resolve() / child.request.name
+    try:
+        return rescue(folder, Path(child.known["building"]), manifest)
+    except (OSError, EscalationError):
+        return None
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Take SIGTERM as a wish to end in good order."""
+
+    def stop(*_: object) -> NoReturn:
+        raise Stopped("terminated", "stopped")
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: whoever runs us sees to signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

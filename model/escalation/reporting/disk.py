@@ -1,0 +1,77 @@
+"""Two things that writers of shared files need: a lock, and a file replaced in one step.
+
+A lock is a file that a process holds (flock): it ends with its process, so that nothing stays
+locked after a kill. A reader of a file that is written whole sees the old or the new one, never a
+part: it is written beside, with a name of its own, and renamed.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as place:
+...     write_whole(Path(place, "page.html"), "all of it")
+...     Path(place, "page.html").read_text(), len(list(Path(place).iterdir()))
+('all of it', 1)
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows: two writers at once are not kept apart there
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Keep out every other process that takes the same lock, and wait for one that has it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the lock file; it is made, and stays.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    with path.open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write_whole(path: Path, text: str, *, when: int | None = None) -> None:
+    """Replace a file in one step.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+    when : int, optional
+        Time of the file in nanoseconds; by default that of writing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is still there.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    fresh = Path(name)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 (a handle, not a path)
+            file.write(text)
+        fresh.chmod(0o644)
+        if when is not None:
+            os.utime(fresh, ns=(when, when))
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,103 @@
+"""Keeps `reports/index.html`, the page of all reports, up to date.
+
+`refresh` is called at the end of every batch of reports, also of one that had nothing to do, so it
+returns at once where nothing has been added or changed since the page was written. Two runners
+may call it at the same time: it reads and writes under a lock, and the page is replaced in one
+step. Each finished run is entered into the ledger as well (`escalation.reporting.ledger`).
+
+The page has the time at which reading began, not the time at which it was written: what is added
+in between is then newer than the page, and the next call sees it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from escalation.errors import RunError
+from escalation.reporting import ledger, runs
+from escalation.reporting.disk import lock, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGE = "index.html"
+LINKS = {"scoreboard.html": "How well past forecasts came out"}
+
+
+def refresh(out: Path, *, force: bool = False) -> bool:
+    """Write the page of all reports, unless nothing has changed since it was written.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of all reports.
+    force : bool
+        Write it in any case.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be read or written.
+    """
+    if not out.is_dir() or not (force or _stale(out)):
+        return False
+    try:
+        with lock(out / ledger.LOCK):
+            begun = time.time_ns()
+            records = [runs.read(each) for each in runs.scenarios(out)]
+            compared = [runs.read(each) for each in runs.comparisons(out)]
+            write_whole(out / PAGE, _page(out, records, compared), when=begun)
+            ledger.enter(out, [run for each in [*records, *compared] for run in each.runs])
+    except OSError as error:
+        raise RunError(f"{out / PAGE} cannot be written: {error.strerror}") from error
+    return True
+
+
+def failing(name: str) -> str:
+    """Return what the page holds where it says that the last attempt at a scenario failed."""
+    return f'data-failing="{quote(name, safe="")}"'
+
+
+def _page(out: Path, records: list[runs.Record], compared: list[runs.Record]) -> str:
+    from escalation.reporting.overview import page
+
+    links = {name: called for name, called in LINKS.items() if (out / name).is_file()}
+    return page(records, compared, links=links, now=datetime.now(UTC))
+
+
+def _stale(out: Path) -> bool:
+    """Whether anything that the page speaks of is newer than it."""
+    try:
+        written = (out / PAGE).stat().st_mtime_ns
+        return any(each > written for each in _times(out, written))
+    except FileNotFoundError:  # no page yet, or something was removed while we looked
+        return True
+
+
+def _times(out: Path, written: int) -> Iterator[int]:
+    """Times, in nanoseconds, of what the page speaks of."""
+    yield from (path.stat().st_mtime_ns for name in LINKS if (path := out / name).exists())
+    for folder in [*runs.scenarios(out), *runs.comparisons(out)]:
+        for inner in (folder / "runs", folder / "failed"):
+            if inner.is_dir():
+                yield inner.stat().st_mtime_ns
+        if folder.stat().st_mtime_ns > written:  # perhaps a link was replaced
+            yield from (each.lstat().st_mtime_ns for each in folder.iterdir() if each.is_symlink())
+        tried = folder / runs.LAST
+        if tried.exists() and tried.stat().st_mtime_ns > written and _says_else(out, folder):
+            yield tried.stat().st_mtime_ns
+
+
+def _says_else(out: Path, folder: Path) -> bool:
+    """Whether the page should say something else of the last attempt than it does."""
+    failed = runs.read_last(folder).get("status") == "failed"
+    return failed or failing(folder.name) in (out / PAGE).read_text(encoding="utf-8")

@@ -1,0 +1,211 @@
+"""One process for each report, forked from one that has imported everything.
+
+    this process ── imports once ── forks ──▸ a report's process ── forks ──▸ its kernel
+                                              its own process group, deadline, log
+
+The process that forks has one thread and no sockets, so that its forks are sound; what it has
+imported is shared, page by page, until somebody writes to it. A report's process makes one report
+and ends. It ends at its deadline by itself; it is killed, with its kernel and whatever that
+started, if it does not, or if the process that watches it ends. Where processes cannot be forked
+soundly (all systems but Linux), each is started anew and imports for itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from escalation.errors import EscalationError
+from escalation.reporting.faults import Stopped, in_words, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+    from escalation.reporting.kernels import Stub
+    from escalation.reporting.requests import Request
+
+FORKS = sys.platform == "linux"
+GRACE = 20.0  # seconds that a report has to put its remains away, after its time is up
+_WARM = (
+    "escalation.reporting.report",
+    "escalation.reporting.notebook",
+    "escalation.reporting.reasons_record",
+    "escalation.reporting.reasons_tables",
+    "escalation.plots",
+    "matplotlib.pyplot",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "nbconvert.exporters",
+    "nbclient",
+)
+_SINGLE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def warm(*, pdf: bool) -> None:
+    """Import all that a report needs, and share it with every fork."""
+    for name in _SINGLE:  # processes are what runs side by side; a fork must find one thread
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    from escalation.reporting.execution import import_papermill
+
+    import_papermill()
+    for name in _WARM:
+        importlib.import_module(name)
+    if pdf:
+        with suppress(ImportError, OSError):  # the report itself says what is missing
+            importlib.import_module("weasyprint")
+    gc.collect()
+    gc.freeze()
+
+
+@dataclass
+class Child:
+    """A report's process, as its parent sees it.
+
+    Attributes
+    ----------
+    request : Request
+    process : multiprocessing.Process
+    said : Connection
+        What it tells: `at` (share, step), `known` (fields of its manifest), `done`, `failed`.
+    deadline : float
+        Monotonic time at which it is killed.
+    known : dict
+        What it has told of itself.
+    ended : dict or None
+        What came of it.
+    """
+
+    request: Request
+    process: SpawnProcess
+    said: Connection
+    deadline: float
+    begun: float
+    known: dict[str, Any] = field(default_factory=dict)
+    ended: dict[str, Any] | None = None
+    share: float = 0.0
+    step: str = "waiting"
+
+    @classmethod
+    def start(cls, request: Request, seconds: float) -> Child:
+        """Start a process for a report, that may take so many seconds."""
+        context: Any = get_context("fork" if FORKS else "spawn")
+        mine, its = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(request, its, mine, seconds))
+        process.start()
+        its.close()
+        with suppress(OSError):  # it does so itself, but perhaps not yet
+            os.setpgid(process.pid, process.pid)
+        now = time.monotonic()
+        return cls(request, process, mine, now + seconds + GRACE, now)
+
+    def listen(self) -> bool:
+        """Take what it has to say; return False when it has nothing more to say."""
+        try:
+            while self.said.poll():
+                kind, data = self.said.recv()
+                if kind == "at":
+                    self.share, self.step = data
+                elif kind == "known":
+                    self.known |= data
+                else:
+                    self.ended = data
+        except (EOFError, OSError):
+            return False
+        return True
+
+    def interrupt(self) -> None:
+        """Ask it to put its remains away and end."""
+        with suppress(OSError):
+            os.kill(self.process.pid or 0, signal.SIGTERM)
+
+    def finish(self, seconds: float) -> int | None:
+        """Wait so long for its end, kill what is left of its group, and return how it ended."""
+        self.process.join(seconds)
+        with suppress(OSError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.process.join(seconds + GRACE)
+        self.said.close()
+        return self.process.exitcode
+
+
+def _work(request: Request, said: Connection, theirs: Connection, seconds: float) -> NoReturn:
+    """Make one report, tell what came of it, and end this process."""
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    theirs.close()
+    stub = None
+    try:
+        _log()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _stopper(seconds))
+        if FORKS:
+            from escalation.reporting.kernels import Stub, die_with_parent
+
+            die_with_parent()
+            stub = Stub.fork(said.fileno())
+        signal.signal(signal.SIGALRM, _stopper(seconds))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        said.send(_make(request, said, stub))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if stub is not None:
+            stub.close()
+        said.close()
+        os._exit(0)
+
+
+def _make(request: Request, said: Connection, stub: Stub | None) -> tuple[str, object]:
+    """Make the report; return what came of it."""
+    from escalation.reporting.progress import Progress
+    from escalation.reporting.report import Making, make
+
+    progress = Progress(lambda share, step: said.send(("at", (share, step))))
+    try:
+        run = make(request, Making(progress, stub, lambda data: said.send(("known", data))))
+    except (EscalationError, OSError, KeyboardInterrupt, Stopped) as error:
+        return "failed", {"fault": kind_of(error), "error": in_words(error)}
+    except Exception as error:  # noqa: BLE001 (one report's fault is never another's)
+        return "failed", {"fault": "other", "error": f"{type(error).__name__}: {error}"}
+    return "done", {
+        "fresh": run.fresh,
+        "run": run.run,
+        "as_of": run.manifest["as_of"],
+        "seconds": run.manifest["seconds"]["total"],
+        "warning": run.warning,
+        "alerts": list(run.alerts),
+        "title": run.manifest.get("summary", {}).get("title", ""),
+    }
+
+
+def _stopper(seconds: float) -> Callable[[int, FrameType | None], NoReturn]:
+    """Return what ends a report, once: its time is up, or somebody ended it."""
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if number == signal.SIGALRM:
+            raise Stopped("overtime", f"it took longer than {seconds / 60:g} minutes")
+        raise Stopped("terminated", "it was stopped")
+
+    return stop
+
+
+def _log() -> None:
+    """Keep what libraries say to themselves away from the terminal, which has one writer."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (as long as the process)
