@@ -14,6 +14,7 @@ from benchmarks.page import table
 CASE = Path(__file__).resolve().parents[1] / "scenarios" / "venezuela" / "baseline.yaml"
 CLOCK = "import time; clock = time.process_time; begun = clock(); "
 NUMPY = CLOCK + "import numpy; print(clock() - begun)"
+SPECIAL = CLOCK + "import scipy.special; print(clock() - begun)"
 KERNEL = (
     "import json, sys, time; clock = time.process_time; import numpy;"
     "import importlib.machinery as m, importlib.util as u;"
@@ -50,7 +51,7 @@ def fresh(code: str, *arguments: str) -> str:
 def measure(*, quick: bool) -> tuple[str, dict[str, float]]:
     """Fresh interpreters in turn, processor time of each."""
     names = fresh(LOADED, str(CASE)).splitlines()[-1]
-    works = {"numpy": (NUMPY,), "assess": (ASSESS, names)}
+    works = {"numpy": (NUMPY,), "special": (SPECIAL,), "assess": (ASSESS, names)}
     try:
         from escalation.maths import _kernel
 
@@ -71,6 +72,7 @@ def measure(*, quick: bool) -> tuple[str, dict[str, float]]:
         for name, label in (
             ("numpy", "`import numpy`"),
             ("kernel", "loading the kernel"),
+            ("special", "`import scipy.special`, NumPy among it"),
             ("assess", "all imports of `escalation assess`, NumPy among them"),
         )
         if name in taken

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ SCENARIO = "scenarios/tiny/baseline.yaml"
 AS_OF = "2030-02-12"
 TOKEN = "other-runners"  # noqa: S105 (of a server on this machine, for the time of the test)
 OVER = {"COMPLETED", "FAILED"}  # a job that has not begun is said to be STOPPED
+LATER = 480  # seconds; how long a busy machine may take
 STEP = 0.2  # seconds between two looks
 
 
@@ -116,15 +118,25 @@ def server(desk: Path, tmp_path: Path) -> Iterator[Server]:
 
 
 def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:
-    """Wait until the server says where it is."""
-    until = time.monotonic() + 60
+    """Wait until the server has said where it is, and listens there."""
+    until = time.monotonic() + LATER
     while time.monotonic() < until:
         for found in (folder / "RUNTIME").glob("jpserver-*.json"):
-            if text := found.read_text():
-                return str(json.loads(text)["url"])
+            if (text := found.read_text()) and _listens(told := str(json.loads(text)["url"])):
+                return told
         assert process.poll() is None, (folder / "server.log").read_text()
         time.sleep(STEP)
     raise AssertionError((folder / "server.log").read_text())
+
+
+def _listens(address: str) -> bool:
+    """Whether somebody answers; a server says where it is a moment before it listens."""
+    url = urlsplit(address)
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_jupyter_scheduler_runs_the_report(server: Server) -> None:
@@ -153,7 +165,7 @@ def test_jupyter_scheduler_runs_the_report(server: Server) -> None:
             },
         },
     )["job_id"]
-    until = time.monotonic() + 240
+    until = time.monotonic() + LATER
     while (told := server.ask("GET", f"jobs/{job}"))["status"] not in OVER:
         assert time.monotonic() < until, told
         time.sleep(STEP)

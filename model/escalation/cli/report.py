@@ -82,10 +82,11 @@ def _add_running(command: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from escalation.reporting import handover
+    from escalation.reporting import handover, nursery
     from escalation.reporting.batch import Batch, Settings
     from escalation.reporting.outcomes import told
 
+    nursery.one_thread()
     if options.on_alert:
         handover.command(options.on_alert)
     begun = time.monotonic()

@@ -145,12 +145,15 @@ class Batch:
         if self.settings.cluster:
             from escalation.reporting.remote import make_all
 
-            for outcome in make_all(waiting, self.settings.cluster, self.settings.minutes):
+            requests = {each.name: each for each in waiting}
+            for outcome in make_all([*waiting], self.settings.cluster, self.settings.minutes):
+                waiting.remove(requests[outcome.scenario])
                 self._over(outcome)
             return
         from escalation.reporting import nursery
 
-        nursery.warm(pdf=any("pdf" in each.formats for each in waiting))
+        if nursery.FORKS:
+            nursery.warm(pdf=any("pdf" in each.formats for each in waiting))
         while waiting or self._running:
             while waiting and len(self._running) < self.settings.jobs:
                 child = nursery.Child.start(waiting.popleft(), self.settings.minutes * 60)

@@ -53,10 +53,18 @@ _WARM = (
 _SINGLE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+def one_thread() -> None:
+    """Keep libraries from starting threads; it has to be said before they are imported.
+
+    Processes are what runs side by side here, and a fork must find one thread.
+    """
+    for name in _SINGLE:
+        os.environ.setdefault(name, "1")
+
+
 def warm(*, pdf: bool) -> None:
     """Import all that a report needs, and share it with every fork."""
-    for name in _SINGLE:  # processes are what runs side by side; a fork must find one thread
-        os.environ.setdefault(name, "1")
+    one_thread()
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     from escalation.reporting.execution import import_papermill
 

@@ -1,4 +1,4 @@
-r"""How far a report is: counted in the process that makes it, shown wherever it is watched.
+"""How far a report is: counted in the process that makes it, shown wherever it is watched.
 
 Assessing is most of a run. The notebook prints how far it is (`escalation.reporting.notebook`),
 and papermill hands what the kernel prints to `Progress.write`; after that cells are counted.
@@ -6,8 +6,8 @@ and papermill hands what the kernel prints to `Progress.write`; after that cells
 >>> seen = []
 >>> progress = Progress(lambda share, step: seen.append((share, step)))
 >>> progress.step("starting")
-... progress.write("assessed 50%\r")
-... progress.cell(10)
+>>> progress.write("assessed 50%")
+>>> progress.cell(10)
 >>> seen
 [(0.0, 'starting'), (40.0, 'assessing')]
 """
