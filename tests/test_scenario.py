@@ -11,6 +11,7 @@ import pytest
 from escalation.errors import InvalidInputError
 from escalation.maths.priors import Distribution, Fixed, LogitNormal, LogNormal, Prior
 from escalation.reading import scenario
+from escalation.reading.case import Alert
 from tiny_case import TINY, copy_of_tiny, edit, wrong
 
 
@@ -38,7 +39,7 @@ def test_a_scenario_is_read_whole() -> None:
     assert [state.id for state in case.off_ramps] == ["treaty"]
     assert [move.name for move in case.latent[0].moves] == ["bargain -> fight", "fight -> bargain"]
     assert case.targets == ("shots", "treaty")
-    assert [(each.reach, each.within, each.above) for each in case.alerts] == [("shots", 30, 0.3)]
+    assert case.alerts == (Alert("shots", 30, 0.3),)
     assert [each.id for each in case.observations] == [f"row-{n}" for n in range(1, 7)]
     assert case.words == "icd203"
     assert [path.name for path in case.files] == [

@@ -11,6 +11,7 @@ from escalation.maths.words import percent, say, say_interval
 from escalation.reading import scenario
 from escalation.reading.case import Alert
 from escalation.reporting import tables
+from escalation.reporting.alarms import conditions
 from escalation.reporting.markup import Fragment, tag, text
 from escalation.reporting.record import interval_text
 
@@ -43,9 +44,9 @@ def test_headline_is_in_numbers_and_words(answer: Assessment) -> None:
 
 def test_alert_is_shown_when_it_is_met_and_only_then(answer: Assessment) -> None:
     """The notice gives the probability and the limit."""
-    assert "Alert." not in plain(tables.headline(answer))
+    assert "Alert." not in plain(tables.alerts(conditions(answer)))
     case = replace(answer.scenario, alerts=(Alert("blockade", 30, 0.01),))
-    said = plain(tables.headline(replace(answer, scenario=case)))
+    said = plain(tables.alerts(conditions(replace(answer, scenario=case))))
     assert "Alert." in said
     assert "above the 1\xa0% asked for" in said
 

@@ -197,6 +197,21 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class MoveAlert:
+    """A condition to be told of: P(reach `moved` by the horizon) more than `by` from the last."""
+
+    moved: str
+    by: float
+
+
+@dataclass(frozen=True)
+class SurpriseAlert:
+    """A condition to be told of: a new report was less likely than `below` when it came."""
+
+    below: float
+
+
+@dataclass(frozen=True)
 class Variation:
     """What a sweep of the scenario varies.
 
@@ -250,7 +265,7 @@ class Scenario:
     reference_classes: Mapping[str, ReferenceClass]
     observations: tuple[Observation, ...]
     targets: tuple[str, ...]
-    alerts: tuple[Alert, ...]
+    alerts: tuple[Alert | MoveAlert | SurpriseAlert, ...]
     words: Literal["icd203", "phia"]
     assumptions: Mapping[str, Assumption]
     files: tuple[Path, ...]

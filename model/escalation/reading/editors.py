@@ -27,6 +27,7 @@ _NULL = {"type": "null"}
 _TEXT = {"type": "string"}
 _DROPPED = {"title", "default"}
 
+_ALERTS = ("Alert", "MoveAlert", "SurpriseAlert")
 _HELP = {
     "as_of": "What had been reported by this day is used",
     "start": "First day of the model; or the probability of each state at first",
@@ -53,7 +54,7 @@ def json_schema() -> dict[str, Any]:
     raw = Scenario.model_json_schema(by_alias=True)
     required = raw["required"]
     definitions = raw.pop("$defs")
-    listed = {name for name in ("Rung", "Alert") if name in definitions}
+    listed = {name for name in ("Rung", *_ALERTS) if name in definitions}
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         **_patch(raw),
@@ -65,10 +66,22 @@ def json_schema() -> dict[str, Any]:
         "then": {"required": required},
     }
     schema["properties"]["reference_classes"]["type"].append("string")
+    schema["properties"]["alerts"]["items"] = _alert()
     schema["$defs"] = {
         name: _tidy(each) if name in listed else _patch(each) for name, each in definitions.items()
     } | {"Number": _number()}
     return schema
+
+
+def _alert() -> dict[str, Any]:
+    """Return the schema of an alert: its kind follows from a key, so that faults have a place."""
+    reach, moved, surprise = ({"$ref": f"#/$defs/{name}"} for name in _ALERTS)
+    return {
+        "type": "object",
+        "if": {"required": ["surprise_below"]},
+        "then": surprise,
+        "else": {"if": {"required": ["moved"]}, "then": moved, "else": reach},
+    }
 
 
 def _number() -> dict[str, Any]:

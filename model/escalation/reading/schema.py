@@ -232,11 +232,42 @@ class Ladder(Reasoned):
 
 
 class Alert(Strict):
-    """A condition to be told of."""
+    """A condition to be told of: a rung or off-ramp is likely enough to be reached."""
 
     reach: Text
     within: Days
     above: Annotated[float, Field(ge=0, le=1)]
+
+
+class MoveAlert(Strict):
+    """A condition to be told of: a headline moved far since the report before."""
+
+    moved: Text
+    by: Annotated[float, Field(gt=0, le=1)]
+
+
+class SurpriseAlert(Strict):
+    """A condition to be told of: a new report was hardly expected."""
+
+    surprise_below: Annotated[float, Field(gt=0, le=1)]
+
+
+def _kind_of_alert(value: object) -> str:
+    """Return the kind of an alert by the key that only it has."""
+    keys = value.keys() if isinstance(value, dict) else set[str]()
+    if "surprise_below" in keys:
+        return "(surprise)"
+    return "(moved)" if "moved" in keys else "(reach)"
+
+
+AnyAlert = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Alert, Tag("(reach)")],
+        Annotated[MoveAlert, Tag("(moved)")],
+        Annotated[SurpriseAlert, Tag("(surprise)")],
+    ],
+    Discriminator(_kind_of_alert),
+]
 
 
 class Sweep(Strict):
@@ -275,7 +306,7 @@ class Scenario(Strict):
     latent: Annotated[dict[Word, LatentFactor], Field(min_length=1)]
     ladder: Ladder
     targets: Annotated[list[Text], Field(min_length=1)]
-    alerts: list[Alert] = []
+    alerts: list[AnyAlert] = []
     sweep: Sweep | None = None
     indicators: dict[Word, Indicator] = {}
     admiralty: Admiralty | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from escalation.errors import InvalidValueError
 from escalation.reading import grammar
-from escalation.reading.case import Alert, Location, Variation
+from escalation.reading.case import Alert, Location, MoveAlert, SurpriseAlert, Variation
 from escalation.reading.tree import Branch, Findings, Items, Leaf, dotted, quoted
 
 if TYPE_CHECKING:
@@ -83,28 +83,41 @@ class Settings:
             if isinstance(node, Leaf) and self._reachable(node, name)
         ))  # fmt: skip
 
-    def alerts(self, horizon: int) -> tuple[Alert, ...]:
-        """Return the alerts."""
-        found = []
+    def alerts(self, horizon: int) -> tuple[Alert | MoveAlert | SurpriseAlert, ...]:
+        """Return the alerts, of each kind by the key that only it has."""
+        found: list[Alert | MoveAlert | SurpriseAlert | None] = []
         for name, node in self._list("alerts"):
-            if not isinstance(node, Branch):
-                continue
-            reach, above = node.get("reach"), node.get("above")
-            within = self._days(node, "within", dotted(name, "within"))
-            if not isinstance(reach, Leaf) or not self._reachable(reach, dotted(name, "reach")):
-                continue
-            if within is None or not isinstance(above, Leaf):
-                continue
-            if within < 1:
-                self.findings.error(node.place("within"), dotted(name, "within"), "must be above 0")
-            elif within > horizon:
-                self.findings.warn(
-                    node.place("within"),
-                    dotted(name, "within"),
-                    f"is beyond the horizon ({horizon}d); it cannot be told",
-                )
-            found.append(Alert(reach.text, within, float(above.value or 0)))
-        return tuple(found)
+            if isinstance(node, Branch) and "moved" in node.entries:
+                found.append(self._move_alert(name, node))
+            elif isinstance(node, Branch) and "surprise_below" in node.entries:
+                below = node.get("surprise_below")
+                found.append(SurpriseAlert(_share(below)) if isinstance(below, Leaf) else None)
+            elif isinstance(node, Branch):
+                found.append(self._reach_alert(name, node, horizon))
+        return tuple(each for each in found if each is not None)
+
+    def _move_alert(self, name: str, node: Branch) -> MoveAlert | None:
+        moved, by = node.get("moved"), node.get("by")
+        if not isinstance(moved, Leaf) or not self._reachable(moved, dotted(name, "moved")):
+            return None
+        return MoveAlert(moved.text, _share(by)) if isinstance(by, Leaf) else None
+
+    def _reach_alert(self, name: str, node: Branch, horizon: int) -> Alert | None:
+        reach, above = node.get("reach"), node.get("above")
+        within = self._days(node, "within", dotted(name, "within"))
+        if not isinstance(reach, Leaf) or not self._reachable(reach, dotted(name, "reach")):
+            return None
+        if within is None or not isinstance(above, Leaf):
+            return None
+        if within < 1:
+            self.findings.error(node.place("within"), dotted(name, "within"), "must be above 0")
+        elif within > horizon:
+            self.findings.warn(
+                node.place("within"),
+                dotted(name, "within"),
+                f"is beyond the horizon ({horizon}d); it cannot be told",
+            )
+        return Alert(reach.text, within, _share(above))
 
     def sweep(self) -> Variation | None:
         """Return what a sweep varies; None if the scenario does not say."""
@@ -170,3 +183,7 @@ class Settings:
             )
             return False
         return True
+
+
+def _share(node: Leaf) -> float:
+    return float(node.value or 0)

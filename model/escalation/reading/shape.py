@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[str | int, ...]
 
-_TAGS = {"(map)", "(number)", "(text)", "[key]"}
+_TAGS = {"(map)", "(number)", "(text)", "(reach)", "(moved)", "(surprise)", "[key]"}
 _NOT_A_MAP = {"dict_type", "model_type", "model_attributes_type"}
 _MESSAGES = {
     "string_type": "expected text",
@@ -57,6 +57,7 @@ _MESSAGES = {
     "string_too_long": "longer than {max_length:,} characters",
     "string_pattern_mismatch": "expected a lower-case word (a-z, digits, _)",
     "less_than_equal": "must be at most {le:g}",
+    "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "finite_number": "must be finite",
 }

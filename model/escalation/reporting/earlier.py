@@ -52,6 +52,8 @@ class Earlier:
         Days.
     headline : Mapping[str, float]
         P(target within the horizon), as it was stored.
+    reports : frozenset of str
+        Ids of the observations that it knew.
     assessment : Assessment or None
         Made again from its files; None if that cannot be done.
     obstacle : str
@@ -63,6 +65,7 @@ class Earlier:
     digest: str
     horizon: int
     headline: Mapping[str, float]
+    reports: frozenset[str]
     assessment: Assessment | None
     obstacle: str
 
@@ -85,12 +88,13 @@ def earlier(folder: Path) -> Earlier | None:
         headline = {
             each["target"]: float(each["within"][-1]["probability"]) for each in result["headline"]
         }
+        reports = frozenset(str(each["id"]) for each in result["observations"])
         when, made = date.fromisoformat(manifest["as_of"]), str(manifest["started"])
         digest, horizon = str(manifest["inputs_digest"]), int(result["horizon_days"])
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     again, obstacle = _again(folder, manifest, headline)
-    return Earlier(when, made, digest, horizon, headline, again, obstacle)
+    return Earlier(when, made, digest, horizon, headline, reports, again, obstacle)
 
 
 def _again(

@@ -89,8 +89,8 @@ def before() -> Earlier | None:
     return earlier(Path(folder)) if folder else None
 
 
-def save(run: Run, out: object = "", explanations: Mapping[str, object] | None = None) -> None:
-    """Write `result.json` and `forecast.csv` into a folder.
+def save(run: Run, out: object = "", more: Mapping[str, object] | None = None) -> None:
+    """Write `result.json`, with what there is more of it, and `forecast.csv` into a folder.
 
     A blank one is the folder that `ESCALATION_OUT` names; if that is blank too, nothing is
     written: who opens a finished report and runs it again does not change it.
@@ -98,9 +98,7 @@ def save(run: Run, out: object = "", explanations: Mapping[str, object] | None =
     folder = unquoted(out) or os.environ.get(OUT, "")
     if not folder:
         return
-    data = result(run.assessment, run.provenance)
-    if explanations is not None:
-        data["explanations"] = dict(explanations)
+    data = result(run.assessment, run.provenance) | dict(more or {})
     Path(folder, "result.json").write_text(to_json(data), encoding="utf-8")
     Path(folder, "forecast.csv").write_text(forecast(run.assessment), encoding="utf-8")
 

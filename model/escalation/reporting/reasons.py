@@ -39,6 +39,7 @@ from escalation.explaining.sensitivity import (
 from escalation.explaining.surprise import Surprise, surprise
 from escalation.explaining.watchlist import Watch, watchlist
 from escalation.reading.naming import state_of
+from escalation.reporting.alarms import Condition, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +142,8 @@ class Reasons:
         Of every report.
     since : Since or None
         None: there is no report before.
+    conditions : tuple of Condition
+        Every alert of the scenario, in its order, met or not.
     """
 
     assessment: Assessment
@@ -154,6 +157,7 @@ class Reasons:
     break_even: tuple[BreakEven, ...]
     surprises: tuple[Surprise, ...]
     since: Since | None
+    conditions: tuple[Condition, ...]
 
     @property
     def label(self) -> str:
@@ -174,6 +178,7 @@ def reasons(assessment: Assessment, earlier: Earlier | None = None) -> Reasons:
     screened = screen(assessment, target)
     responses = respond(assessment, target, top=BARS, draws=FEWEST, screened=screened)
     bars = tornado(responses)
+    surprises = surprise(assessment, draws=FEWER)
     return Reasons(
         assessment,
         tuple(
@@ -187,8 +192,11 @@ def reasons(assessment: Assessment, earlier: Earlier | None = None) -> Reasons:
         bars,
         sobol(responses),
         tuple(break_even(responses, bar.name, level=EVEN) for bar in bars.bars[:SOUGHT]),
-        surprise(assessment, draws=FEWER),
+        surprises,
         None if earlier is None else since(assessment, earlier),
+        conditions(assessment, surprises)
+        if earlier is None
+        else conditions(assessment, surprises, earlier.headline, earlier.reports),
     )
 
 

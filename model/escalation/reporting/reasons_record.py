@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.reporting.reasons import FLOOR
+from escalation.reporting.record import condition_data
 
 if TYPE_CHECKING:
     from escalation.reporting.reasons import BaseRate, Judgement, Reasons, Since
 
 
 def explained(why: Reasons) -> dict[str, object]:
-    """Return all explanations as data."""
-    return {
+    """Return all explanations as data, and the alerts, some of which rest on them."""
+    explanations = {
         "judgements": [_judgement(each) for each in why.judgements],
         "explained": why.target,
         "moved": plain(why.moved, total=why.moved.total),
@@ -31,6 +32,10 @@ def explained(why: Reasons) -> dict[str, object]:
         "break_even": [plain(each) for each in why.break_even],
         "surprise": [plain(each, flagged=each.flagged) for each in why.surprises],
         "since": None if why.since is None else _since(why.since),
+    }
+    return {
+        "explanations": explanations,
+        "alerts": [condition_data(each) for each in why.conditions],
     }
 
 

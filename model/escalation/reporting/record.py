@@ -21,6 +21,7 @@ import numpy as np
 
 from escalation.maths.words import Table, percent, percent_range, say, say_interval
 from escalation.reading.naming import in_words, state_of, unit
+from escalation.reporting.alarms import Condition, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from escalation.engine.assessment import Assessment, Band, Estimate, Spread
-    from escalation.reading.case import Alert, Assumption, Factor, Observation, State
+    from escalation.reading.case import Assumption, Factor, Observation, State
 
     Array = NDArray[np.float64]
     Data = Mapping[str, object]
@@ -154,7 +155,7 @@ def result(assessment: Assessment, provenance: Data) -> dict[str, object]:
         },
         "highest_rung": _estimates(assessment.highest),
         "factors": {each.name: _factor_data(assessment, each) for each in scenario.factors},
-        "alerts": [_condition_data(each) for each in conditions(assessment)],
+        "alerts": [condition_data(each) for each in conditions(assessment)],
         "assumptions": _assumptions(assessment),
         "observations": [_observation_data(assessment, each) for each in known(assessment)],
         "diagnostics": _diagnostics(assessment),
@@ -202,53 +203,9 @@ def _factor_data(assessment: Assessment, factor: Factor) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A condition of the scenario's that readers want to be told of, and whether it is met.
-
-    Attributes
-    ----------
-    alert : Alert
-    estimate : Estimate
-        P(reached within its days), or by the horizon if that is sooner.
-    raised : bool
-    text : str
-        The condition and the probability, in one line.
-    """
-
-    alert: Alert
-    estimate: Estimate
-    raised: bool
-    text: str
-
-
-def conditions(assessment: Assessment) -> tuple[Condition, ...]:
-    """Return every condition of a scenario, in its order, met or not."""
-    return tuple(_condition(assessment, each) for each in assessment.scenario.alerts)
-
-
-def _condition(assessment: Assessment, alert: Alert) -> Condition:
-    days = min(alert.within, assessment.horizon)
-    estimate = assessment.reach_by(alert.reach, days)
-    raised = estimate.probability > alert.above
-    label = state_of(assessment.scenario, alert.reach).label
-    above = "above" if raised else "not above"
-    text = (
-        f"{label} within {days} days: {percent(estimate.probability)}, {above} the "
-        f"{percent(alert.above)} asked for"
-    )
-    return Condition(alert, estimate, raised, text)
-
-
-def _condition_data(each: Condition) -> dict[str, object]:
-    return {
-        "text": each.text,
-        "reach": each.alert.reach,
-        "within_days": each.alert.within,
-        "above": each.alert.above,
-        **_estimate(each.estimate),
-        "raised": each.raised,
-    }
+def condition_data(each: Condition) -> dict[str, object]:
+    """Return a condition as data."""
+    return {"text": each.text, **each.facts, "raised": each.raised}
 
 
 def _assumptions(assessment: Assessment) -> list[dict[str, object]]:

@@ -26,13 +26,14 @@ from escalation.reading.naming import (
     words,
 )
 from escalation.reporting.markup import EMPTY, Fragment, clean, table, tag, text
-from escalation.reporting.record import conditions, headlines, interval_text, known
+from escalation.reporting.record import headlines, interval_text, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from escalation.engine.assessment import Assessment
     from escalation.reading.case import Assumption, Observation
+    from escalation.reporting.alarms import Condition
     from escalation.reporting.record import Headline, Within
 
 METHODS = {
@@ -77,7 +78,7 @@ def headline(assessment: Assessment) -> Fragment:
         f"{each.state.label}: {each.last.percent}, {each.last.word}" for each in spoken
     )
     return Fragment(
-        Markup("{}{}{}{}").format(
+        Markup("{}{}{}").format(
             tag(
                 "p",
                 f"Probability of reaching it by {day(spoken[0].last.by)}, within "
@@ -85,7 +86,6 @@ def headline(assessment: Assessment) -> Fragment:
                 class_="lead",
             ),
             tag("ul", cards, class_="cards"),
-            _alerts(assessment),
             table(
                 ["Target", *columns], rows, caption="By when, in numbers and words", kind="figures"
             ),
@@ -114,13 +114,13 @@ def _cell(within: Within) -> Markup:
     )
 
 
-def _alerts(assessment: Assessment) -> Markup:
-    """Return a notice for every condition of the scenario that is met."""
-    return EMPTY.join(
-        tag("p", tag("strong", "Alert. "), text(each.text), class_="alert")
-        for each in conditions(assessment)
-        if each.raised
+def alerts(conditions: Sequence[Condition]) -> Fragment:
+    """Show a notice for every condition of the scenario that is met."""
+    raised = [each for each in conditions if each.raised]
+    notices = (
+        tag("p", tag("strong", "Alert. "), text(each.text), class_="alert") for each in raised
     )
+    return Fragment(EMPTY.join(notices), "; ".join(each.text for each in raised))
 
 
 def when(assessment: Assessment) -> Fragment:
