@@ -126,7 +126,7 @@ def _sweep(*, quick: bool) -> Part:
         return f"Not measured: {error}.", {}
     if quick:
         return "Left out of a quick run.", {}
-    rows = [*sweep.alone(), *sweep.workbench(), *sweep.rate(2_000)]
+    rows = [*sweep.alone(), *sweep.workbench(), *sweep.dask(), *sweep.rate()]
     shown = [(what, f"{value:,.3g}", unit) for what, value, unit in rows]
     return page.table(("", "measured", ""), shown), {}
 
