@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import numpy as np
 from benchmarks.page import table, write
 
-from calibration import Calibration, calibrate, excess, uniformity
+from calibration import CHANGES, NAMES, Calibration, calibrate, excess, uniformity
 from cases import load_case
 from escalation.engine import posterior
 from escalation.maths import filtering
@@ -35,22 +35,6 @@ SEED = 20251122
 KEPT = 99
 BINS = 10
 BLOCK = 25  # cases of one task; each block has its own seed
-NAMES = (
-    "indicators.shots.seen.rung.high",
-    "ladder.moves.low -> high.intent.fight",
-    "latent.intent.moves.bluff -> fight.rate",
-    "indicators.fleet.effect.climb",
-)
-# Faster and more uncertain than the small case of the tests, so that there is something to learn.
-CHANGES: dict[str, Any] = {
-    "latent": {"intent": {"moves": {"bluff -> fight": {"rate": "0.05 to 1"}}}},
-    "ladder": {"moves": {"low -> high": {"intent": {"fight": "0.2 to 3"}}}},
-    "indicators": {
-        "shots": {"seen": {"rung": {"high": "1 to 12"}}},
-        "fleet": {"effect": {"climb": "x1 to 8"}},
-        "threat": None,
-    },
-}
 SECTION = {"kernel": "calibration", "numpy": "calibration_numpy"}
 # What makes the engine take a way whether or not it has to.
 WAYS: dict[str, dict[str, float]] = {

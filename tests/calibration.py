@@ -9,7 +9,7 @@ on the as-of day as often as the filter says.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import chi2
@@ -28,6 +28,23 @@ if TYPE_CHECKING:
     from escalation.reading.case import Scenario
 
     Array = NDArray[np.float64]
+
+NAMES = (
+    "indicators.shots.seen.rung.high",
+    "ladder.moves.low -> high.intent.fight",
+    "latent.intent.moves.bluff -> fight.rate",
+    "indicators.fleet.effect.climb",
+)
+# Faster and more uncertain than the small case, so that there is something to learn.
+CHANGES: dict[str, Any] = {
+    "latent": {"intent": {"moves": {"bluff -> fight": {"rate": "0.05 to 1"}}}},
+    "ladder": {"moves": {"low -> high": {"intent": {"fight": "0.2 to 3"}}}},
+    "indicators": {
+        "shots": {"seen": {"rung": {"high": "1 to 12"}}},
+        "fleet": {"effect": {"climb": "x1 to 8"}},
+        "threat": None,
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from calibration import calibrate, excess, uniformity
+from calibration import CHANGES, NAMES, calibrate, excess, uniformity
 from cases import load_case
 from escalation.engine import posterior
 from escalation.maths import filtering
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
 CASES, DRAWS, KEPT = 150, 512, 99
 # Each test looks at so many ranks and rates; together they raise a false alarm once in 500 runs.
 FALSE_ALARM = 0.002
-NAMES = (
-    "indicators.shots.seen.rung.high",
-    "ladder.moves.low -> high.intent.fight",
-    "latent.intent.moves.bluff -> fight.rate",
-    "indicators.fleet.effect.climb",
-)
-# Faster and more uncertain than the small case, so that there is something to learn.
-CHANGES: dict[str, Any] = {
-    "latent": {"intent": {"moves": {"bluff -> fight": {"rate": "0.05 to 1"}}}},
-    "ladder": {"moves": {"low -> high": {"intent": {"fight": "0.2 to 3"}}}},
-    "indicators": {
-        "shots": {"seen": {"rung": {"high": "1 to 12"}}},
-        "fleet": {"effect": {"climb": "x1 to 8"}},
-        "threat": None,
-    },
-}
 WAYS = {"prior": {}, "amis": {"TRUSTED": -9.0}, "smc+amis": {"TRUSTED": -9.0, "SCARCE": 2.0}}
 
 

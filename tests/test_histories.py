@@ -49,4 +49,3 @@ def test_events_stand_in_their_histories_by_day_and_number() -> None:
     assert [each.number for each in first.events] == [1, 2]
     assert first.first_day(4) == date(2000, 1, 1)
     assert second.first_day(3) is None
-    assert first.seen_by(date(1999, 12, 31)) == ()

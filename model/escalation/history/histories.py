@@ -117,10 +117,6 @@ class History:
         days = (each.start for each in self.events if (each.level or 0) >= level)
         return next(days, None)
 
-    def seen_by(self, day: date) -> tuple[Event, ...]:
-        """Events that had begun by the end of a day."""
-        return tuple(each for each in self.events if each.start <= day)
-
 
 def group(events: Iterable[Event]) -> tuple[History, ...]:
     """Put events into their histories, in the order in which these began."""

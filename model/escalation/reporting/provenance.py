@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "scipy", "matplotlib", "papermill", "nbconvert")
 GIT_SECONDS = 20
-_BLOCK = 1 << 20
 
 
 def digest(data: bytes) -> str:
