@@ -1,7 +1,8 @@
 """Simulation-based calibration at full size, on each way of drawing: ranks and their p-values.
 
 What the test suite checks in seconds on few cases and draws, here on many cases at the draws a
-user gets: `python benchmarks/calibration.py [--cases 1000] [--path numpy] [--ways prior amis]`.
+user gets: `python benchmarks/calibration.py [--cases 1000] [--seed 1] [--path numpy]
+[--ways prior amis]`.
 Each way's result goes to `docs/performance.md` when it is done, a section for each path.
 """
 
@@ -52,6 +53,7 @@ class Task:
     path: str
     block: int
     draws: int
+    seed: int
 
 
 def run(task: Task) -> Calibration:
@@ -65,7 +67,7 @@ def run(task: Task) -> Calibration:
             NAMES,
             cases=BLOCK,
             draws=task.draws,
-            seed=SEED + 2 * task.block,  # calibrate uses a seed and the one after it
+            seed=task.seed + 2 * task.block,  # calibrate uses a seed and the one after it
             posterior=KEPT,
         )
 
@@ -87,7 +89,7 @@ def histogram(ranks: NDArray[np.intp]) -> str:
     return " ".join(str(n) for n in np.histogram(ranks, BINS, (0, KEPT + 1))[0])
 
 
-def section(results: dict[str, tuple[Calibration, float]], path: str, draws: int) -> str:
+def section(results: dict[str, tuple[Calibration, float]], path: str, draws: int, seed: int) -> str:
     """Say what was run and what came of it."""
     rows = []
     for way, (found, seconds) in results.items():
@@ -106,8 +108,8 @@ def section(results: dict[str, tuple[Calibration, float]], path: str, draws: int
         f"among {KEPT} posterior draws. If the inference is right, ranks are uniform: each p-value "
         f"is of a chi-square test over {BINS} bins, whose counts follow. A p-value below "
         f"{0.01 / max(1, len(results) * len(NAMES)):.4f} would be an alarm, at a false-alarm rate "
-        "of 1 % over the table. `python benchmarks/calibration.py` makes it again.\n\n"
-        + table(("way", "assumption", "p", "ranks in bins"), rows)
+        f"of 1 % over the table. `python benchmarks/calibration.py --seed {seed}` makes it "
+        "again.\n\n" + table(("way", "assumption", "p", "ranks in bins"), rows)
     )
 
 
@@ -116,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1000, help="cases per way")
     parser.add_argument("--draws", type=int, default=4096, help="draws per case")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the first block of cases")
     parser.add_argument("--path", choices=filtering.PATHS, default=filtering.PATH)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -125,10 +128,10 @@ def main() -> None:
         for way in asked.ways:
             begun = time.perf_counter()
             blocks = range(-(-asked.cases // BLOCK))
-            tasks = [Task(way, asked.path, block, asked.draws) for block in blocks]
+            tasks = [Task(way, asked.path, block, asked.draws, asked.seed) for block in blocks]
             found = together(list(pool.map(run, tasks)))
             results[way] = found, time.perf_counter() - begun
-            text = section(results, asked.path, asked.draws)
+            text = section(results, asked.path, asked.draws, asked.seed)
             write({SECTION[asked.path]: text})
             print(text, flush=True)
 
