@@ -8,7 +8,7 @@ of a day holds nothing that had not been reported by then. (`docs/model.md`, sec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from escalation.maths.priors import distribution
 from escalation.reading.case import Assumption, RateSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from datetime import date
 
     from numpy.typing import NDArray
@@ -135,6 +135,12 @@ class Plan:
         scenario = self.scenario
         return tuple(state.id for state in (*scenario.rungs[1:], *scenario.off_ramps))
 
+    def without(self, reports: Container[str]) -> Plan:
+        """Return the plan without some reports, by their ids."""
+        kept = tuple(each for each in self.scenario.observations if each.id not in reports)
+        scenario = replace(self.scenario, observations=kept)
+        return _lay_out(scenario, self.as_of, self.horizon, self.space, self.seen)
+
     def reached(self, state: str) -> NDArray[np.bool_]:
         """Joint states at or above a rung, or in an off-ramp: shape (K,)."""
         value = self.space.values(self.scenario.ladder.name)
@@ -167,6 +173,13 @@ def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = No
     if ahead < 1:
         message = f"the horizon must be at least one day (got {ahead})"
         raise InvalidValueError(message)
+    return _lay_out(scenario, day, ahead, Space(scenario.factors), {})
+
+
+def _lay_out(
+    scenario: Scenario, day: date, horizon: int, space: Space, made: Mapping[str, Seen]
+) -> Plan:
+    """Lay out on a space; of the indicators in `made` the rows are there already."""
     history = (day - scenario.start).days
     known = sorted(
         (each for each in scenario.observations if each.known(day)),
@@ -175,17 +188,19 @@ def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = No
     watch = _watched(scenario, known, history)
     conditioning = _conditioning(scenario, known, watch)
     events = sorted((day, index) for index, each in enumerate(conditioning) for day in each.days)
-    space = Space(scenario.factors)
     used = {each.observation.indicator for each in conditioning} | set(watch)
     occurrences = _occurrences(scenario, known)
     return Plan(
         scenario,
         day,
         history,
-        ahead,
+        horizon,
         space,
         _with_occurrences(scenario, occurrences),
-        {name: _seen(space, scenario.indicators[name]) for name in sorted(used)},
+        {
+            name: made[name] if name in made else _seen(space, scenario.indicators[name])
+            for name in sorted(used)
+        },
         watch,
         conditioning,
         np.array([index for _, index in events], dtype=np.int32),

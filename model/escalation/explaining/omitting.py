@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from escalation.engine.compiler import batch
-from escalation.engine.layout import plan
 from escalation.explaining.backward import Outlook, before, reach
 from escalation.explaining.weighing import Answers, arrival, intensity, later
 from escalation.maths.filtering import Batch, Likelihood, log_likelihood
@@ -77,8 +76,7 @@ class Run:
     def without(self, reports: tuple[str, ...]) -> Answers:
         """What each draw says without some reports, their effects and all."""
         old = self.layout
-        kept = tuple(each for each in old.scenario.observations if each.id not in reports)
-        new = plan(replace(old.scenario, observations=kept), old.as_of, old.horizon)
+        new = old.without(reports)
         rest = tuple(each for each in old.conditioning if each.observation.id not in reports)
         if (new.conditioning, new.watch, new.occurrences) != (rest, old.watch, old.occurrences):
             return self._otherwise(new)
