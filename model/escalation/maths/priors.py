@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import log, log1p
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.special import betaincinv, expit, gammaincinv, logit, ndtr, ndtri
 
 from escalation.errors import InvalidValueError
+from escalation.maths import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-Z95 = float(ndtri(0.95))
+Z95 = float(quantiles.normal(np.array([0.95]))[0])
 FARTHEST = 7.5  # normal scores of values
 
 
@@ -72,7 +73,7 @@ class LogNormal:
 
     def quantile(self, u: Array) -> Array:
         """Quantiles at `u`."""
-        return np.exp(self.mean + self.sd * ndtri(u))
+        return np.exp(self.mean + self.sd * quantiles.normal(u))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class LogitNormal:
 
     def quantile(self, u: Array) -> Array:
         """Quantiles at `u`."""
-        return np.asarray(expit(self.mean + self.sd * ndtri(u)), dtype=float)
+        return _expit(self.mean + self.sd * quantiles.normal(u))
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ def interval(low: float, high: float, role: str) -> Prior:
         raise InvalidValueError(message)
     if low == high:
         return Fixed(low)
-    transform = logit if bounded else np.log
-    a, b = float(transform(low)), float(transform(high))
+    transform = _logit if bounded else log
+    a, b = transform(low), transform(high)
     kind = LogitNormal if bounded else LogNormal
     return kind((a + b) / 2, (b - a) / (2 * Z95))
 
@@ -177,12 +178,12 @@ def keyed_generator(seed: int, name: str) -> np.random.Generator:
 
 def normal_score(u: Array) -> Array:
     """Standard normal quantile of `u`: the unbounded space in which proposals are made."""
-    return np.asarray(ndtri(u), dtype=float)
+    return quantiles.normal(u)
 
 
 def from_normal_score(z: Array) -> Array:
     """Inverse of `normal_score`; beyond ±7.5, where a share of 6e-14 lies, as at ±7.5."""
-    return np.asarray(ndtr(np.clip(z, -FARTHEST, FARTHEST)), dtype=float)
+    return quantiles.normal_share(np.clip(z, -FARTHEST, FARTHEST))
 
 
 def values_at(priors: Sequence[Prior], z: Array) -> Array:
@@ -191,7 +192,7 @@ def values_at(priors: Sequence[Prior], z: Array) -> Array:
     Row by row what `quantile` gives at `from_normal_score`, and normal priors all at once.
     """
     values, bounded = np.empty_like(z), np.clip(z, -FARTHEST, FARTHEST)
-    for kind, link in ((LogNormal, np.exp), (LogitNormal, expit)):
+    for kind, link in ((LogNormal, np.exp), (LogitNormal, _expit)):
         alike = {row: prior for row, prior in enumerate(priors) if isinstance(prior, kind)}
         means = np.array([[prior.mean] for prior in alike.values()]).reshape(-1, 1)
         spreads = np.array([[prior.sd] for prior in alike.values()]).reshape(-1, 1)
@@ -200,6 +201,16 @@ def values_at(priors: Sequence[Prior], z: Array) -> Array:
         if not isinstance(prior, LogNormal | LogitNormal):
             values[row] = prior.quantile(from_normal_score(z[row]))
     return values
+
+
+def _logit(p: float) -> float:
+    return log(p) - log1p(-p)
+
+
+def _expit(x: Array) -> Array:
+    """1/(1 + e⁻ˣ), by powers that do not overflow."""
+    power = np.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, power, 1.0) / (1 + power), dtype=float)
 
 
 def _triang(u: Array, c: float, loc: float = 0.0, scale: float = 1.0) -> Array:
@@ -211,19 +222,26 @@ def _triang(u: Array, c: float, loc: float = 0.0, scale: float = 1.0) -> Array:
 
 
 def _beta(u: Array, a: float, b: float, loc: float = 0.0, scale: float = 1.0) -> Array:
+    from scipy.special import betaincinv
+
     return np.asarray(loc + scale * betaincinv(a, b, u), dtype=float)
 
 
 def _gamma(u: Array, a: float, loc: float = 0.0, scale: float = 1.0) -> Array:
+    least, most = quantiles.SHAPES
+    if least <= a <= most:
+        return loc + scale * quantiles.gamma(u, a)
+    from scipy.special import gammaincinv
+
     return np.asarray(loc + scale * gammaincinv(a, u), dtype=float)
 
 
 def _lognormal(u: Array, s: float, loc: float = 0.0, scale: float = 1.0) -> Array:
-    return loc + scale * np.exp(s * ndtri(u))
+    return loc + scale * np.exp(s * quantiles.normal(u))
 
 
 def _normal(u: Array, loc: float = 0.0, scale: float = 1.0) -> Array:
-    return loc + scale * ndtri(u)
+    return loc + scale * quantiles.normal(u)
 
 
 def _uniform(u: Array, loc: float = 0.0, scale: float = 1.0) -> Array:

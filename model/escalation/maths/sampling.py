@@ -25,10 +25,10 @@ Shapes: P coordinates, n draws, draws last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lgamma
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaln
 
 from escalation.errors import InvalidValueError
 
@@ -81,8 +81,8 @@ class Proposal:
         size = len(self.informed)
         scaled = np.linalg.solve(self.root, part - self.mean[:, None])
         log_t = (
-            gammaln((FREEDOM + size) / 2)
-            - gammaln(FREEDOM / 2)
+            lgamma((FREEDOM + size) / 2)
+            - lgamma(FREEDOM / 2)
             - size / 2 * np.log(FREEDOM * np.pi)
             - np.log(np.diag(self.root)).sum()
             - (FREEDOM + size) / 2 * np.log1p((scaled**2).sum(axis=0) / FREEDOM)
