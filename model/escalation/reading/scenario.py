@@ -24,7 +24,6 @@ from escalation.reading import (
     assembly,
     cautions,
     documents,
-    editors,
     grammar,
     observations,
     parts,
@@ -126,6 +125,8 @@ def parse_number(value: str | float | Mapping[str, object], role: Role) -> Prior
 
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema of scenario files, for editors."""
+    from escalation.reading import editors
+
     return editors.json_schema()
 
 

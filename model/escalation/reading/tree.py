@@ -20,7 +20,6 @@ at the variant and one in an inherited setting at the file it was inherited from
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,7 +178,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if len(name) > MAX_SUGGESTED_LENGTH:
         return ""
     folded = {each.lower(): each for each in known if len(each) <= 2 * MAX_SUGGESTED_LENGTH}
-    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), folded, n=1)
     return f" (did you mean '{_visible(folded[near[0]])}'?)" if near else ""
 
 
