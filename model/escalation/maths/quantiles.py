@@ -1,10 +1,11 @@
 """Quantiles of the normal and the gamma distribution, without SciPy.
 
 The normal quantile is algorithm AS 241 (Wichura 1988, Applied Statistics 37), whose rational
-functions are good to 1e-16. That of the gamma distribution of shape a, whose quantile is sought
-as t = ln x, is found by Newton's steps on ln P(a, eᵗ) below the median, on ln Q(a, eᵗ) above it.
-Both are concave in t (the density of t is log-concave, An 1998, J. Econ. Theory 80), so that the
-steps arrive from wherever they begin. By DLMF 8.11.4, and the even part of 8.9.2,
+functions are good to 1e-16; few values are left to Python's own, which is the same algorithm.
+The quantile of the gamma distribution of shape a is sought as t = ln x, by Newton's steps on
+ln P(a, eᵗ) below the median, on ln Q(a, eᵗ) above it. Both are concave in t (the density of t is
+log-concave, An 1998, J. Econ. Theory 80), so that the steps arrive from wherever they begin.
+By DLMF 8.11.4, and the even part of 8.9.2,
 
     P(a, x) = g/a (1 + x/(a+1) (1 + x/(a+2) (1 + …))),                                 x < a + 1,
     Q(a, x) = g/(x + 1 − a − 1(1−a)/(x + 3 − a − 2(2−a)/(x + 5 − a − …))),      otherwise,
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import erfc, exp, lgamma, sqrt
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 SHAPES = (0.5, 1e4)  # of the gamma distributions that few enough terms are enough for
 CLOSE = 1e-9  # Newton's step, in t, whose square is beyond a float's reach
 STEPS = 40
+FEW = 100  # values that are done sooner one by one
+_ONE = NormalDist().inv_cdf
 
 _INNER, _DEEP = 0.425, exp(-25)  # AS 241: how far from a half the middle goes; shares far out
 
@@ -75,6 +79,8 @@ _FAR = _table(
 def normal(u: Array) -> Array:
     """Quantiles of the standard normal distribution at `u` (any shape, in (0, 1))."""
     share = np.ravel(u)
+    if share.size <= FEW:
+        return np.array([_ONE(each) for each in share.tolist()]).reshape(np.shape(u))
     centred, least = share - 0.5, np.minimum(share, 1 - share)
     z, inner, deep = np.empty(share.shape), np.abs(centred) <= _INNER, least < _DEEP
     for chosen, formula in ((inner, _middle), (~inner & ~deep, _tail), (deep, _far)):
