@@ -180,18 +180,30 @@ def draw_common(assessment: Assessment, draws: int = DRAWS, *, prior: bool = Tru
     half = min(draws // 2 if prior else draws, total)
     every = ((np.arange(half) + 0.5) * total / half).astype(np.intp)
     kept, first, counts = np.unique(posterior.index[every], return_index=True, return_counts=True)
+    order = _by_pace(assessment.plan, {name: each[kept] for name, each in posterior.draws.items()})
+    kept, first, counts = kept[order], first[order], counts[order]
     values = {name: each[kept] for name, each in posterior.draws.items()}
     loglik, times = posterior.loglik[kept], np.log(counts)
     if prior:
-        values = {
-            name: np.concatenate([each, posterior.prior[name][every]])
-            for name, each in values.items()
-        }
-        loglik = np.concatenate([loglik, posterior.prior_loglik[every]])
+        drawn = {name: each[every] for name, each in posterior.prior.items()}
+        order = _by_pace(assessment.plan, drawn)
+        values = {name: np.concatenate([each, drawn[name][order]]) for name, each in values.items()}
+        loglik = np.concatenate([loglik, posterior.prior_loglik[every[order]]])
         times = np.concatenate([times, np.zeros(half)])
     share = 0.5 if prior else 1.0
     ratio = share * np.exp(loglik - assessment.diagnostics.log_marginal_likelihood) + 1 - share
     return Common(assessment.seed, values, times - np.log(ratio), loglik, every[first])
+
+
+def _by_pace(layout: Plan, values: Mapping[str, Array]) -> Index:
+    """Order of draws by the fastest rate of their first day.
+
+    Draws side by side go through the engine together, and wait for the fastest.
+    """
+    made = batch(layout, values)
+    watched = made.evidence.killing_segment[:1]
+    killing = made.evidence.killing[watched[0]] if (watched >= 0).any() else None
+    return np.argsort(made.chain.at(0, killing).most, kind="stable")
 
 
 def aim(assessment: Assessment, target: str, draws: int = DRAWS, *, prior: bool = True) -> Aimed:
