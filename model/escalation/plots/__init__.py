@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from escalation.errors import InvalidValueError
+from escalation.plots.reliability import Counted
 from escalation.plots.style import NARROW, WIDE, root, style
 from escalation.plots.svg import svg
 from escalation.reporting.markup import EMPTY, Fragment, clean, tag
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     Plot = Callable[..., Axes]
 
-__all__ = ["named", "names", "picture", "style"]
+__all__ = ["named", "names", "picture", "rehearse", "style"]
 
 PREFIX = "plot_"
 
@@ -93,3 +94,8 @@ def picture(name: str, result: object, caption: object = "", **options: object) 
         style="margin:0;background:light-dark(#ffffff,#14171b)",
     )
     return Fragment(figure, alt)
+
+
+def rehearse() -> None:
+    """Draw a picture that nobody sees: all plots, fonts and colours are there for the next ones."""
+    picture("reliability", [Counted(0.5, 2, 1)])

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+|(?<=^#).+")
-_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
-_AROUND_COMMANDS = re.compile(r"\s*([A-Za-z])\s*")
+_DECIMALS = re.compile(r"(?<=\d\.\d\d)\d+")  # those to drop
+_AROUND_COMMANDS = re.compile(r"\s+(?=[A-Za-z])|(?<=[A-Za-z])\s+")
 _DROPPED = {"metadata", "style"}  # elements
 _GEOMETRY = {"d", "transform", "x", "y", "width", "height", "points"}
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -143,8 +143,8 @@ def _value(key: str, value: str, names: _Names, darker: dict[str, str]) -> str:
     if key == "transform" and value.startswith("rotate(-0 "):
         return ""
     if key == "d":
-        value = _AROUND_COMMANDS.sub(r"\1", value)
-    return _DECIMALS.sub(r"\1", value) if key in _GEOMETRY else value
+        value = _AROUND_COMMANDS.sub("", value)
+    return _DECIMALS.sub("", value) if key in _GEOMETRY else value
 
 
 def _style(value: str, darker: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ from escalation.reporting.faults import FAULTS, ReportError, Stopped, in_words, 
 from escalation.reporting.shelf import PRIVATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -199,11 +199,16 @@ def _of_cell(error: Any) -> EscalationError:  # noqa: ANN401 (papermill has no t
 
 def import_papermill() -> ModuleType:
     """Import papermill without what it can do without."""
-    absent = [name for name in _NEEDLESS if name not in sys.modules]
+    return import_without("papermill", _NEEDLESS)
+
+
+def import_without(module: str, needless: Sequence[str]) -> ModuleType:
+    """Import a module as if others, which it asks for but can do without, were not installed."""
+    absent = [name for name in needless if name not in sys.modules]
     for name in absent:
         sys.modules[name] = None  # type: ignore[assignment]
     try:
-        return importlib.import_module("papermill")
+        return importlib.import_module(module)
     finally:
         for name in absent:
             del sys.modules[name]

@@ -43,13 +43,21 @@ _WARM = (
     "escalation.reporting.notebook",
     "escalation.reporting.reasons_record",
     "escalation.reporting.reasons_tables",
+    "escalation.reporting.tables",
     "escalation.plots",
     "matplotlib.pyplot",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "psutil",
+    "tornado.platform.asyncio",
     "nbconvert.exporters",
     "nbclient",
 )
+_GARBAGE = 50_000  # new objects between searches for cycles: a report's process is short
 _SINGLE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -63,19 +71,33 @@ def one_thread() -> None:
 
 
 def warm(*, pdf: bool) -> None:
-    """Import all that a report needs, and share it with every fork."""
+    """Import and prepare all that a report needs, and share it with every fork."""
     one_thread()
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    from escalation.reporting.execution import import_papermill
+    from escalation.reporting.execution import import_papermill, import_without
 
     import_papermill()
     for name in _WARM:
         importlib.import_module(name)
+    import_without("ipykernel.debugger", ("debugpy",))  # nobody debugs a report
     if pdf:
         with suppress(ImportError, OSError):  # the report itself says what is missing
             importlib.import_module("weasyprint")
+    _rehearse()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GARBAGE)
+
+
+def _rehearse() -> None:
+    """Make a picture and a page that nobody sees: what all need is found, read and compiled."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    from escalation.reporting.page import to_html
+
+    importlib.import_module("escalation.plots").rehearse()  # it stands above this package
+    cells = [new_markdown_cell("# A heading"), new_code_cell("1 + 1")]  # type: ignore[no-untyped-call]
+    to_html(new_notebook(cells=cells), "A title")  # type: ignore[no-untyped-call]
 
 
 @dataclass
