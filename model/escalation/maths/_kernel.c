@@ -20,17 +20,24 @@
 
 #define LANES 16          /* batch members in one block */
 #define MOST_AT_ONCE 4    /* days evaluated at a time */
-#define PAIR 2            /* vectors evaluated at a time */
+#define WIDEST 6          /* rows of a block, at most (graphs.py) */
 #define MOST_DAYS 32      /* days in one step whose days in between are asked for */
 #define RESOLUTION 32     /* entries per unit of Λt in the tables of terms */
 #define PART_REACH 32.0   /* largest Λt of one part of a step */
 #define MOST_REACH 1e8    /* largest Λt of a step */
 #define MOST_TERMS 256
+#define MOST_ROWS (1 << 22)
 #define TINY 1e-250       /* below this, conditioning is done again on a larger scale */
 #define RESCALE 0x1p1000
 #define LOG_RESCALE 693.14718055994530941723212145818
 #define LEAST 1e-300      /* below this, on the larger scale, evidence is impossible */
 #define LARGEST 1e200     /* of a backward variable; only states that cannot be reach it */
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
 
 #if defined(_MSC_VER)
 #define ALIGNED __declspec(align(64))
@@ -67,11 +74,12 @@ enum {
     FORECAST_TERMS,
     ROW_FIRST,       /* (F+1,): marginal row f adds the states ROW_STATE[ROW_FIRST[f]:…[f+1]] */
     ROW_STATE,
-    SETS,            /* (P, K): 1 inside the set */
-    GRAPH_STATES,    /* (2+P,): of the chain, of its reverse, of the chain outside each set */
-    EDGE_FIRST,      /* for each graph, its states + 1 offsets from the graph's first edge */
-    EDGE_RATE,       /* row: a rate, G + state its stay, G + K that of an absorbing state */
-    EDGE_STATE,
+    ROW_AHEAD,       /* the same with the rows of these states in the graph AHEAD */
+    PLACE,           /* (P+1, K+1): rows of AHEAD: see graphs.side_by_side */
+    GRAPH_ROWS,      /* (3, 2): rows and blocks of each graph */
+    BLOCKS,          /* (·, 3): rows, shared edges, others of each row, of each graph's blocks */
+    EDGE_RATE,       /* row: a rate, G + state its stay, G + K that of an absorbing state, or 0 */
+    EDGE_FROM,
     LOGLIK,          /* (B,), and further outputs */
     INCREMENT,       /* (E, B) */
     IMPOSSIBLE,      /* (B,) */
@@ -93,8 +101,9 @@ static const struct {
     {"event_table", 'i', 2}, {"table", 'i', 2}, {"likelihood", 'd', 2}, {"log_scale", 'd', 2},
     {"days", 'i', 1}, {"history_steps", 'i', 2}, {"forecast_steps", 'i', 2},
     {"history_terms", 'i', 1}, {"forecast_terms", 'i', 1}, {"row_first", 'i', 1},
-    {"row_state", 'i', 1}, {"sets", 'i', 2}, {"graph_states", 'i', 1}, {"edge_first", 'i', 1},
-    {"edge_rate", 'i', 1}, {"edge_state", 'i', 1}, {"loglik", 'd', 1}, {"increment", 'd', 2},
+    {"row_state", 'i', 1}, {"row_ahead", 'i', 1}, {"place", 'i', 2}, {"graph_rows", 'i', 2},
+    {"blocks", 'i', 2}, {"edge_rate", 'i', 1}, {"edge_from", 'i', 1},
+    {"loglik", 'd', 1}, {"increment", 'd', 2},
     {"impossible", 'i', 1}, {"last", 'd', 2}, {"filtered", 'd', 3}, {"smoothed", 'd', 3},
     {"forecast", 'd', 3}, {"passage", 'd', 3},
 };
@@ -106,31 +115,38 @@ typedef struct {
     Py_ssize_t shape[3], width; /* width: the last axis, B or 1 */
 } Array;
 
-/* A rate and the state it is applied to, as offsets in bytes into the rows of a block: in one
+/* A rate and the row it is applied to, as offsets in bytes into the rows of a block: in one
  * word, because loads are what the recursions wait for. */
 typedef uint64_t Edge;
 #define ROW_BYTES (LANES * sizeof(double))
-#define EDGE(rate, state) ((uint64_t)(rate) * ROW_BYTES | (uint64_t)(state) * ROW_BYTES << 32)
+#define EDGE(rate, row) ((uint64_t)(rate) * ROW_BYTES | (uint64_t)(row) * ROW_BYTES << 32)
 #define RATE(edge) ((uint32_t)(edge))
-#define STATE(edge) ((edge) >> 32)
+#define FROM(edge) ((edge) >> 32)
 
-/* Edges that end in each state, its own stay first. */
+/* Neighbouring rows, and how many edges end in them: those that they share, each with one rate and
+ * the row from which it comes into the first of them (into the next from the next), and as many
+ * others of each row, row by row: the first of each, its stay, then the second of each, … */
 typedef struct {
-    int32_t states;
-    int32_t *first;
-    Edge *edge;
+    int32_t rows, shared, others;
+} Rows;
+
+typedef struct {
+    int32_t rows, blocks;
+    double edges; /* multiplications, without those by nothing */
+    const Rows *block;
+    const Edge *edge;
 } Graph;
 
-enum { FORWARD, BACKWARD, PASSAGES };
+/* The chain, its reverse, and the chain beside the chains outside each set. */
+enum { FORWARD, BACKWARD, AHEAD, GRAPHS };
 
 typedef struct {
     Array array[ARRAYS];
     int held; /* arrays whose buffer is held */
     bool keep;
-    int32_t least_terms, states, rates, modulators, events, rows, sets, history, graphs, largest;
+    int32_t least_terms, states, rates, modulators, events, rows, sets, history, largest;
     Py_ssize_t batch;
-    Graph *graph;
-    int32_t *first; /* of all graphs */
+    Graph graph[GRAPHS];
     Edge *edge;
 } Problem;
 
@@ -149,9 +165,9 @@ typedef struct {
     double lane_terms, operations;
     int most_terms, most_parts, part;
     double *most; /* Λ */
-    double *base, *rates, *factor, *leave, *vector, *work[2], *joint, *beta, *likelihood, *factors;
-    double *inverse, *rescale, *marginal, *reduced, *series, *days_ahead, *history;
-    double **outside;
+    double *base, *rates, *factor, *killed, *vector, *work[2], *joint, *beta, *likelihood;
+    double *factors, *inverse, *rescale, *marginal, *ahead, *total, *reduced, *series, *days_ahead;
+    double *history;
 } Block;
 
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -279,11 +295,11 @@ static bool take_sizes(Problem *p)
     p->modulators = (int32_t)a[MULTIPLIERS].shape[0];
     p->events = (int32_t)a[EVENT_DAY].shape[0];
     p->rows = (int32_t)a[ROW_FIRST].shape[0] - 1;
-    p->sets = (int32_t)a[SETS].shape[0];
-    p->graphs = PASSAGES + p->sets;
+    p->sets = (int32_t)a[PLACE].shape[0] - 1;
     CHECK(p->states > 0 && p->states <= 4096, "start: needs 1 to 4096 states");
     CHECK(p->rates <= 1 << 20, "rates: too many rows");
     CHECK(p->rows >= 0, "row_first: is empty");
+    CHECK(p->sets >= 0, "place: is empty");
     CHECK(p->least_terms >= 0 && p->least_terms < MOST_TERMS, "least_terms: out of range");
     return true;
 }
@@ -305,8 +321,8 @@ static bool check_inputs(const Problem *p)
            is_shape(p, LOG_SCALE, tables, a[LOG_SCALE].width, 0) &&
            is_shape(p, DAYS, batch, 0, 0) &&
            is_within(p, DAYS, 0, a[KILLING_SEGMENT].shape[0] + 1) &&
-           is_within(p, ROW_STATE, 0, states) && is_within(p, SETS, 0, 2) &&
-           is_shape(p, SETS, p->sets, states, 0);
+           is_within(p, ROW_STATE, 0, states) && is_shape(p, PLACE, p->sets + 1, states + 1, 0) &&
+           is_shape(p, ROW_AHEAD, a[ROW_STATE].shape[0], 0, 0);
 }
 
 /* Steps follow each other from 0; returns the day on which they end, or −1. */
@@ -365,57 +381,78 @@ static bool is_rising(const char *name, const int32_t *first, int32_t count, Py_
     return true;
 }
 
+/* Turn the edges of one block, from `edge` on, into offsets. */
+static bool build_block(Problem *p, Graph *graph, const Rows *block, Py_ssize_t edge)
+{
+    const int32_t *rate = p->array[EDGE_RATE].i, *from = p->array[EDGE_FROM].i;
+    Py_ssize_t others = edge + block->shared, end = others + (Py_ssize_t)block->others * block->rows;
+    for (; edge < end; edge++) {
+        int32_t rows = edge < others ? block->rows : 1;
+        CHECK(from[edge] >= 0 && from[edge] <= graph->rows - rows,
+              "edge_from: entry %zd is out of range", edge);
+        p->edge[edge] = EDGE(rate[edge], from[edge]);
+        graph->edges += rate[edge] <= p->rates + p->states ? rows : 0;
+    }
+    return true;
+}
+
+/* A graph from the block and the edge at which the one before it ends, which it moves on. */
+static bool build_graph(Problem *p, Graph *graph, Py_ssize_t *block, Py_ssize_t *edge)
+{
+    const Array *a = p->array;
+    int64_t rows = 0;
+    CHECK(*block + graph->blocks <= a[BLOCKS].shape[0], "blocks: too few");
+    graph->block = (const Rows *)a[BLOCKS].i + *block;
+    graph->edge = p->edge + *edge;
+    for (int32_t n = 0; n < graph->blocks; n++) {
+        const Rows *each = &graph->block[n];
+        int64_t edges = each->shared + (int64_t)each->others * each->rows;
+        CHECK(each->rows >= 1 && each->rows <= WIDEST, "blocks: block %d has %d rows", (int)n,
+              (int)each->rows);
+        CHECK(*edge + edges <= a[EDGE_RATE].shape[0], "blocks: too many edges");
+        if (!build_block(p, graph, each, *edge))
+            return false;
+        *edge += edges;
+        rows += each->rows;
+    }
+    CHECK(rows == graph->rows, "blocks: do not cover all rows");
+    *block += graph->blocks;
+    p->largest = graph->rows > p->largest ? graph->rows : p->largest;
+    return true;
+}
+
 static bool build_graphs(Problem *p)
 {
     const Array *a = p->array;
-    Py_ssize_t edges = a[EDGE_RATE].shape[0], offsets = a[EDGE_FIRST].shape[0], at = 0, edge = 0;
-    if (!is_shape(p, GRAPH_STATES, p->graphs, 0, 0) || !is_shape(p, EDGE_STATE, edges, 0, 0) ||
-        !is_within(p, GRAPH_STATES, 1, p->states + 2) ||
-        !is_within(p, EDGE_RATE, 0, p->rates + p->states + 1) ||
-        !is_within(p, EDGE_FIRST, 0, edges + 1))
+    Py_ssize_t edges = a[EDGE_RATE].shape[0], block = 0, edge = 0;
+    if (!is_shape(p, GRAPH_ROWS, GRAPHS, 2, 0) || !is_shape(p, EDGE_FROM, edges, 0, 0) ||
+        !is_within(p, GRAPH_ROWS, 1, MOST_ROWS) || !is_within(p, BLOCKS, 0, MOST_ROWS) ||
+        !is_shape(p, BLOCKS, a[BLOCKS].shape[0], 3, 0) ||
+        !is_within(p, EDGE_RATE, 0, p->rates + p->states + 2))
         return false;
-    p->graph = calloc((size_t)p->graphs, sizeof *p->graph);
     p->edge = calloc((size_t)edges + 1, sizeof *p->edge);
-    if (!p->graph || !p->edge) {
+    if (!p->edge) {
         PyErr_NoMemory();
         return false;
     }
-    for (int g = 0; g < p->graphs; g++) {
-        Graph *graph = &p->graph[g];
-        graph->states = a[GRAPH_STATES].i[g];
-        graph->first = a[EDGE_FIRST].i + at;
-        graph->edge = p->edge + edge;
-        CHECK(at + graph->states + 1 <= offsets, "edge_first: too short");
-        Py_ssize_t count = graph->first[graph->states];
-        CHECK(edge + count <= edges, "edge_first: too many edges");
-        if (!is_rising("edge_first", graph->first, graph->states, count, 1))
+    for (int g = 0; g < GRAPHS; g++) {
+        p->graph[g].rows = a[GRAPH_ROWS].i[2 * g];
+        p->graph[g].blocks = a[GRAPH_ROWS].i[2 * g + 1];
+        if (!build_graph(p, &p->graph[g], &block, &edge))
             return false;
-        for (Py_ssize_t e = edge; e < edge + count; e++) {
-            CHECK(a[EDGE_STATE].i[e] >= 0 && a[EDGE_STATE].i[e] < graph->states,
-                  "edge_state: entry %zd is out of range", e);
-            p->edge[e] = EDGE(a[EDGE_RATE].i[e], a[EDGE_STATE].i[e]);
-        }
-        at += graph->states + 1;
-        edge += count;
-        p->largest = graph->states > p->largest ? graph->states : p->largest;
     }
-    CHECK(at == offsets && edge == edges, "edge_first: does not cover all edges");
-    CHECK(p->graph[FORWARD].states == p->states && p->graph[BACKWARD].states == p->states,
-          "graph_states: the chain must have all states");
-    for (int set = 0; set < p->sets; set++) {
-        int32_t outside = 0;
-        for (int32_t k = 0; k < p->states; k++)
-            outside += a[SETS].i[set * p->states + k] == 0;
-        CHECK(p->graph[PASSAGES + set].states == outside + 1, "graph_states: set %d", set);
-    }
-    return is_rising("row_first", a[ROW_FIRST].i, p->rows, a[ROW_STATE].shape[0], 0);
+    CHECK(block == a[BLOCKS].shape[0] && edge == edges, "blocks: do not cover all edges");
+    CHECK(p->graph[FORWARD].rows == p->states && p->graph[BACKWARD].rows == p->states,
+          "graph_rows: the chain must have all states");
+    return is_within(p, PLACE, 0, p->graph[AHEAD].rows) &&
+           is_within(p, ROW_AHEAD, 0, p->graph[AHEAD].rows) &&
+           is_rising("row_first", a[ROW_FIRST].i, p->rows, a[ROW_STATE].shape[0], 0);
 }
 
 static void release(Problem *p)
 {
     for (int which = 0; which < p->held; which++)
         PyBuffer_Release(&p->array[which].view);
-    free(p->graph);
     free(p->edge);
     free(p);
 }
@@ -468,12 +505,12 @@ static size_t lay_out(Block *b, double *from)
 {
     const Problem *p = b->p;
     size_t states = (size_t)p->states, largest = (size_t)p->largest, used = 0;
-    size_t days = p->keep ? (size_t)p->history + 1 : 0, sets = (size_t)p->sets;
+    size_t days = p->keep ? (size_t)p->history + 1 : 0, written = (size_t)(p->rows + p->sets);
     size_t terms = p->keep ? MOST_TERMS + 1 : 0;
     b->base = rows_of(from, &used, (size_t)p->rates);
-    b->rates = rows_of(from, &used, (size_t)p->rates + states + 1);
+    b->rates = rows_of(from, &used, (size_t)p->rates + states + 2);
     b->factor = rows_of(from, &used, (size_t)p->modulators);
-    b->leave = rows_of(from, &used, states);
+    b->killed = rows_of(from, &used, states);
     b->vector = rows_of(from, &used, states);
     b->work[0] = rows_of(from, &used, largest);
     b->work[1] = rows_of(from, &used, largest);
@@ -483,13 +520,13 @@ static size_t lay_out(Block *b, double *from)
     b->factors = rows_of(from, &used, MOST_TERMS);
     b->inverse = rows_of(from, &used, (size_t)p->events);
     b->rescale = rows_of(from, &used, (size_t)p->events);
-    b->marginal = rows_of(from, &used, (size_t)p->rows);
-    for (size_t set = 0; set < sets; set++)
-        b->outside[set] = rows_of(from, &used, largest);
-    b->days_ahead = rows_of(from, &used, MOST_DAYS * (states > (size_t)p->rows ? states : (size_t)p->rows));
+    b->marginal = rows_of(from, &used, written);
+    b->ahead = rows_of(from, &used, largest);
+    b->total = rows_of(from, &used, largest);
+    b->days_ahead = rows_of(from, &used, MOST_DAYS * (states > written ? states : written));
     b->history = rows_of(from, &used, days * states);
-    b->reduced = rows_of(from, &used, terms * (size_t)p->rows);
-    b->series = rows_of(from, &used, terms * largest);
+    b->reduced = rows_of(from, &used, terms * written);
+    b->series = rows_of(from, &used, terms * states);
     return used;
 }
 
@@ -498,14 +535,11 @@ static double run_members(const Problem *p, Py_ssize_t first, Py_ssize_t last,
                           void (*run_block)(Block *))
 {
     Block block, *b = &block;
-    double **outside = calloc((size_t)p->sets + 1, sizeof *outside), *memory = NULL;
-    double operations = -1.0;
+    double *memory, operations = -1.0;
     memset(b, 0, sizeof *b);
     b->p = p;
     b->keep = p->keep;
-    b->outside = outside;
-    if (outside)
-        memory = malloc((lay_out(b, NULL) + 8) * sizeof *memory);
+    memory = malloc((lay_out(b, NULL) + 8) * sizeof *memory);
     if (memory) {
         lay_out(b, memory + (64 - (uintptr_t)memory % 64) % 64 / sizeof *memory);
         for (b->lane = first; b->lane < last; b->lane += LANES) {
@@ -515,7 +549,6 @@ static double run_members(const Problem *p, Py_ssize_t first, Py_ssize_t last,
         operations = b->bad ? -2.0 : b->operations;
     }
     free(memory);
-    free(outside);
     return operations;
 }
 

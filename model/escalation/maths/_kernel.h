@@ -14,39 +14,110 @@
 
 #if VECTOR > 1
 typedef double NAME(vec) __attribute__((vector_size(8 * VECTOR), may_alias));
+typedef NAME(vec) NAME(given) __attribute__((aligned(8))); /* in an array of the caller's */
 #else
 typedef double NAME(vec);
+typedef double NAME(given);
 #endif
 #define vec NAME(vec)
 #define PARTS (LANES / VECTOR)
+#define PAIR (PARTS > 1 ? 2 : 1) /* vectors that go together, as many sums as stay in registers */
 #define EACH UNROLL for (int i = 0; i < PARTS; i++)
 #define ROW(rows, k) ((vec *)((rows) + (Py_ssize_t)(k) * LANES))
 #define ROW_OF(rows, k) ((const vec *)((rows) + (Py_ssize_t)(k) * LANES))
 #define AT(rows, offset) ((const vec *)((const char *)(rows) + (offset)))
 
-/* One term: to = add + factor · A from, or factor · A from where `add` is null. */
-static INLINE TARGET void NAME(term)(const Graph *graph, const double *rates, const double *from,
-                                     const double *add, const double *factor, double *to)
+/* One term: to = factor · A from, and what is done with it besides. */
+enum NAME(Term) {
+    NAME(ALONE),
+    NAME(ADD),   /* to = with + factor · A from */
+    NAME(SCALE), /* to = (with + factor · A from) · by */
+    NAME(GATHER) /* with += to */
+};
+
+/* One term of a block of `width` rows; inlined, with `width` and `what` known. */
+static INLINE TARGET void NAME(block_term)(const Rows *block, const Edge *edges, const int width,
+                                           const int what, const double *rates,
+                                           const double *from, const double *factor, double *with,
+                                           const double *by, double *to)
 {
-    const vec *scale = (const vec *)factor;
-    const Edge *edge = graph->edge;
-    for (int state = 0; state < graph->states; state++) {
-        const Edge *end = graph->edge + graph->first[state + 1];
-        vec sum[PARTS];
+    UNROLL
+    for (int pair = 0; pair < PARTS; pair += PAIR) {
+        const Edge *edge = edges;
+        vec sum[WIDEST][PAIR];
         UNROLL
-        for (int i = 0; i < PARTS; i++)
-            sum[i] = (vec){0};
-        for (; edge < end; edge++) {
-            const vec *rate = AT(rates, RATE(*edge)), *source = AT(from, STATE(*edge));
+        for (int w = 0; w < width; w++)
             UNROLL
-            for (int i = 0; i < PARTS; i++)
-                sum[i] += rate[i] * source[i];
+            for (int i = 0; i < PAIR; i++)
+                sum[w][i] = (vec){0};
+        for (int n = block->shared; n > 0; n--, edge++) {
+            const vec *rate = AT(rates, RATE(*edge)) + pair;
+            const vec *source = AT(from, FROM(*edge)) + pair;
+            UNROLL
+            for (int w = 0; w < width; w++)
+                UNROLL
+                for (int i = 0; i < PAIR; i++)
+                    sum[w][i] += rate[i] * source[w * PARTS + i];
         }
-        vec *out = (vec *)(to + state * LANES);
-        const vec *plus = (const vec *)(add + state * LANES);
+        for (int n = block->others; n > 0; n--, edge += width) {
+            UNROLL
+            for (int w = 0; w < width; w++) {
+                const vec *rate = AT(rates, RATE(edge[w])) + pair;
+                const vec *source = AT(from, FROM(edge[w])) + pair;
+                UNROLL
+                for (int i = 0; i < PAIR; i++)
+                    sum[w][i] += rate[i] * source[i];
+            }
+        }
+        vec scale[PAIR], last[PAIR];
         UNROLL
-        for (int i = 0; i < PARTS; i++)
-            out[i] = add ? plus[i] + scale[i] * sum[i] : scale[i] * sum[i];
+        for (int i = 0; i < PAIR; i++) {
+            scale[i] = ROW_OF(factor, 0)[pair + i];
+            last[i] = scale[i];
+            if (what == NAME(SCALE))
+                last[i] = ROW_OF(by, 0)[pair + i];
+        }
+        UNROLL
+        for (int w = 0; w < width; w++)
+            UNROLL
+            for (int i = 0; i < PAIR; i++) {
+                vec value = scale[i] * sum[w][i];
+                if (what == NAME(ADD) || what == NAME(SCALE))
+                    value += ROW(with, w)[pair + i];
+                if (what == NAME(SCALE))
+                    value *= last[i];
+                if (what == NAME(GATHER))
+                    ROW(with, w)[pair + i] += value;
+                ROW(to, w)[pair + i] = value;
+            }
+    }
+}
+
+/* One term of all rows. */
+static INLINE TARGET void NAME(term)(const Graph *graph, const int what, const double *rates,
+                                     const double *from, const double *factor, double *with,
+                                     const double *by, double *to)
+{
+    const Rows *block = graph->block, *end = block + graph->blocks;
+    const Edge *edge = graph->edge;
+    for (; block < end; block++) {
+        switch (block->rows) {
+#define BLOCK_TERM(width)                                                                         \
+        case width:                                                                               \
+            NAME(block_term)(block, edge, width, what, rates, from, factor, with, by, to);        \
+            break;
+            BLOCK_TERM(1)
+            BLOCK_TERM(2)
+            BLOCK_TERM(3)
+            BLOCK_TERM(4)
+            BLOCK_TERM(5)
+            BLOCK_TERM(6)
+#undef BLOCK_TERM
+        }
+        edge += block->shared + block->others * block->rows;
+        to += block->rows * LANES;
+        if (what != NAME(ALONE))
+            with += block->rows * LANES;
     }
 }
 
@@ -128,8 +199,7 @@ static INLINE TARGET void NAME(load)(const Block *b, const Array *from, Py_ssize
         for (int l = 0; l < LANES; l++)
             to[l] = data[0];
     else if (b->live == LANES)
-        for (int l = 0; l < LANES; l++)
-            to[l] = data[b->lane + l];
+        EACH ROW(to, 0)[i] = ((const NAME(given) *)(data + b->lane))[i];
     else
         for (int l = 0; l < LANES; l++)
             to[l] = data[b->lane + (l < b->live ? l : b->live - 1)];
@@ -138,14 +208,23 @@ static INLINE TARGET void NAME(load)(const Block *b, const Array *from, Py_ssize
 static INLINE TARGET void NAME(store)(const Block *b, const double *from, double *row)
 {
     if (b->live == LANES)
-        for (int l = 0; l < LANES; l++)
-            row[b->lane + l] = from[l];
+        EACH ((NAME(given) *)(row + b->lane))[i] = ROW_OF(from, 0)[i];
     else
         for (int l = 0; l < b->live; l++)
             row[b->lane + l] = from[l];
 }
 
-/* Rates of the segments in force, and how fast each state is left. */
+/* Have a row of an input at hand when it is wanted: no pattern in rows so far apart is foreseen. */
+static INLINE TARGET void NAME(fetch)(const Block *b, const Array *from, Py_ssize_t row)
+{
+    const double *data = from->d + row * from->width + (from->width == 1 ? 0 : b->lane);
+    const int last = from->width == 1 ? 0 : b->live - 1;
+    for (int l = 0; l < last; l += 8)
+        PREFETCH(data + l);
+    PREFETCH(data + last);
+}
+
+/* Rates of the segments in force. */
 static TARGET void NAME(set_rates)(Block *b, const int *segment)
 {
     const Problem *p = b->p;
@@ -154,8 +233,11 @@ static TARGET void NAME(set_rates)(Block *b, const int *segment)
     bool one = true;
     for (int l = 1; l < LANES; l++)
         one = one && segment[l] == segment[0];
+    const int next = segment[0] + (segment[0] < b->segment[0] ? -1 : 1);
     for (int c = 0; c < p->modulators; c++) {
         double *factor = b->factor + c * LANES;
+        if (one && next >= 0 && next < segments)
+            NAME(fetch)(b, multipliers, c * segments + next);
         if (one) {
             NAME(load)(b, multipliers, c * segments + segment[0], factor);
             continue;
@@ -169,64 +251,93 @@ static TARGET void NAME(set_rates)(Block *b, const int *segment)
     }
     for (int g = 0; g < p->rates; g++) {
         int by = p->array[MODULATOR].i[g];
-        double *rate = b->rates + g * LANES;
         const double *base = b->base + g * LANES;
         if (by >= 0)
-            EACH ROW(rate, 0)[i] = ROW_OF(base, 0)[i] * ROW_OF(b->factor, by)[i];
+            EACH ROW(b->rates, g)[i] = ROW_OF(base, 0)[i] * ROW_OF(b->factor, by)[i];
         else
-            memcpy(rate, base, sizeof(double) * LANES);
+            EACH ROW(b->rates, g)[i] = ROW_OF(base, 0)[i];
     }
-    const Graph *out = &p->graph[BACKWARD];
-    for (int k = 0; k < p->states; k++) {
-        const Edge *edge = out->edge + out->first[k] + 1; /* the first is the stay */
-        vec leave[PARTS];
-        EACH leave[i] = (vec){0};
-        for (; edge < out->edge + out->first[k + 1]; edge++)
-            EACH leave[i] += AT(b->rates, RATE(*edge))[i];
-        EACH ROW(b->leave, k)[i] = leave[i];
+}
+
+/* Lane by lane, the larger and the smaller of two rows. */
+static INLINE TARGET void NAME(raise)(double *restrict row, const double *restrict other)
+{
+    for (int l = 0; l < LANES; l++)
+        row[l] = other[l] > row[l] ? other[l] : row[l];
+}
+
+static INLINE TARGET void NAME(lower)(double *restrict row, const double *restrict other)
+{
+    for (int l = 0; l < LANES; l++)
+        row[l] = other[l] < row[l] ? other[l] : row[l];
+}
+
+/* Killing rates of a stretch, less the least of all states: that is kept out of Λ. */
+static TARGET void NAME(set_killing)(Block *b, int stretch)
+{
+    const Problem *p = b->p;
+    if (stretch < 0) {
+        memset(b->killed, 0, sizeof(double) * LANES * p->states);
+        memset(b->least, 0, sizeof b->least);
+        return;
     }
+    for (int k = 0; k < p->states; k++)
+        NAME(load)(b, &p->array[KILLING], (Py_ssize_t)stretch * p->states + k,
+                   b->killed + k * LANES);
+    memcpy(b->least, b->killed, sizeof b->least);
+    for (int k = 1; k < p->states; k++)
+        NAME(lower)(b->least, b->killed + k * LANES);
+    for (int k = 0; k < p->states; k++)
+        EACH ROW(b->killed, k)[i] -= ROW_OF(b->least, 0)[i];
+}
+
+/* How fast each state is left, in the place of its stay, and the fastest in that of Λ: rates that
+ * the states of a block share are added up once. */
+static TARGET void NAME(set_leave)(Block *b)
+{
+    const Graph *out = &b->p->graph[BACKWARD];
+    const Edge *edge = out->edge;
+    const double *killed = b->killed;
+    double *leave = b->rates + b->p->rates * LANES;
+    ALIGNED double most[LANES] = {0.0};
+    for (int n = 0; n < out->blocks; n++) {
+        const Rows *block = &out->block[n];
+        vec shared[PARTS];
+        EACH shared[i] = (vec){0};
+        for (int e = 0; e < block->shared; e++, edge++)
+            EACH shared[i] += AT(b->rates, RATE(*edge))[i];
+        for (int row = 0; row < block->rows; row++, leave += LANES, killed += LANES) {
+            vec sum[PARTS];
+            EACH sum[i] = shared[i];
+            for (int e = 1; e < block->others; e++) /* the first is the stay */
+                EACH sum[i] += AT(b->rates, RATE(edge[e * block->rows + row]))[i];
+            EACH ROW(leave, 0)[i] = sum[i] + ROW_OF(killed, 0)[i];
+            NAME(raise)(most, leave);
+        }
+        edge += block->others * block->rows;
+    }
+    memcpy(leave, most, sizeof most);
 }
 
 /* Put the generator of a day in force: Λ, and the rates at which each state stays. */
 static TARGET void NAME(set_generator)(Block *b, const int *segment, int stretch)
 {
     const Problem *p = b->p;
-    bool same = true;
-    for (int l = 0; l < LANES; l++)
-        same = same && b->segment[l] == segment[l];
+    bool same = memcmp(b->segment, segment, sizeof b->segment) == 0;
     if (same && b->stretch == stretch)
         return;
-    if (!same) {
+    if (!same)
         NAME(set_rates)(b, segment);
-        memcpy(b->segment, segment, sizeof b->segment);
-    }
+    if (b->stretch != stretch)
+        NAME(set_killing)(b, stretch);
+    memcpy(b->segment, segment, sizeof b->segment);
     b->stretch = stretch;
+    NAME(set_leave)(b);
     double *stay = b->rates + p->rates * LANES;
-    double *most = stay + p->states * LANES; /* Λ is the stay of an absorbing state */
-    ALIGNED double least[LANES], top[LANES] = {0.0};
-    for (int l = 0; l < LANES; l++)
-        least[l] = stretch < 0 ? 0.0 : HUGE_VAL;
-    for (int k = 0; k < p->states && stretch >= 0; k++) {
-        double *killing = stay + k * LANES;
-        NAME(load)(b, &p->array[KILLING], (Py_ssize_t)stretch * p->states + k, killing);
-        for (int l = 0; l < LANES; l++)
-            least[l] = killing[l] < least[l] ? killing[l] : least[l];
-    }
-    for (int k = 0; k < p->states; k++) {
-        double *here = stay + k * LANES;
-        const double *leave = b->leave + k * LANES;
-        for (int l = 0; l < LANES; l++) {
-            double rate = stretch < 0 ? leave[l] : leave[l] + (here[l] - least[l]);
-            here[l] = rate;
-            top[l] = rate > top[l] ? rate : top[l];
-        }
-    }
+    b->most = stay + p->states * LANES; /* Λ is the stay of an absorbing state */
     for (int k = 0; k < p->states; k++)
-        EACH ROW(stay, k)[i] = ROW_OF(top, 0)[i] - ROW_OF(stay, k)[i];
-    memcpy(b->least, least, sizeof least);
-    memcpy(most, top, sizeof top);
-    b->most = most;
-    b->operations += b->live * (double)(p->rates + p->graph[BACKWARD].first[p->states] + 2 * p->states);
+        EACH ROW(stay, k)[i] = ROW_OF(b->most, 0)[i] - ROW_OF(stay, k)[i];
+    b->operations += b->live * (double)(p->rates + p->graph[BACKWARD].edges + 2 * p->states);
 }
 
 /* Factor t/n of each term of one part of a step, 0 in lanes that are done. */
@@ -252,22 +363,25 @@ static TARGET void NAME(set_step)(Block *b, int days, const bool *going, const A
     b->most_terms = b->most_parts = 0;
     b->lane_terms = 0.0;
     for (int l = 0; l < LANES; l++) {
-        double reach = going[l] ? b->most[l] * days : 0.0;
+        double reach = going[l] ? b->most[l] * days : 0.0, span = days;
         if (!(reach <= MOST_REACH)) {
             b->bad = true;
             reach = 0.0;
         }
-        int parts = reach > 0.0 ? (int)ceil(reach / PART_REACH) : 0;
-        int terms = 0;
-        if (parts > 0) {
+        int parts = reach > 0.0, terms = 0;
+        if (reach > PART_REACH) {
+            parts = (int)ceil(reach / PART_REACH);
             reach /= parts;
+            span /= parts;
+        }
+        if (parts > 0) {
             terms = table->i[(int)ceil(reach * RESOLUTION)];
             terms = terms > b->p->least_terms ? terms : b->p->least_terms;
         }
         b->reach[l] = reach;
         b->parts[l] = parts;
         b->terms[l] = terms;
-        b->span[l] = parts > 0 ? (double)days / parts : 0.0;
+        b->span[l] = span;
         b->most_terms = terms > b->most_terms ? terms : b->most_terms;
         b->most_parts = parts > b->most_parts ? parts : b->most_parts;
         b->lane_terms += l < b->live ? terms : 0;
@@ -275,40 +389,47 @@ static TARGET void NAME(set_step)(Block *b, int days, const bool *going, const A
     NAME(set_factors)(b, 0);
 }
 
-/* vector ← e^(Λt) exp(Gt) vector over one part of a step. */
-static TARGET void NAME(advance)(Block *b, const Graph *graph, int part, double *vector)
+/* vector ← e^(Λt) exp(Gt) vector over one part of a step, times `by` unless that is null. */
+static INLINE TARGET void NAME(advance)(Block *b, const Graph *graph, int part, const double *by,
+                                        double *vector)
 {
     const double *from = vector;
     if (b->part != part)
         NAME(set_factors)(b, part);
-    for (int n = b->most_terms; n > 0; n--) {
-        double *to = n % 2 ? b->work[0] : b->work[1];
-        NAME(term)(graph, b->rates, from, vector, b->factors + n * LANES, to);
+    for (int n = b->most_terms; n > 1; n--) {
+        double *to = b->work[n % 2];
+        NAME(term)(graph, NAME(ADD), b->rates, from, b->factors + n * LANES, vector, NULL, to);
         from = to;
     }
-    if (from != vector)
-        memcpy(vector, from, sizeof(double) * LANES * graph->states);
-    b->operations += b->lane_terms * (2.0 * graph->first[graph->states] + 2.0 * graph->states);
+    if (b->most_terms > 0 && from == vector) {
+        memcpy(b->work[0], vector, sizeof(double) * LANES * graph->rows);
+        from = b->work[0];
+    }
+    if (b->most_terms > 0)
+        NAME(term)(graph, by ? NAME(SCALE) : NAME(ADD), b->rates, from, b->factors + LANES, vector,
+                   by, vector);
+    b->operations += b->lane_terms * 2.0 * (graph->edges + graph->rows);
 }
 
 /* b->series[n] ← (At)ⁿ/n! vector over a whole step. */
 static TARGET void NAME(expand)(Block *b, const Graph *graph, const double *vector)
 {
-    int size = graph->states * LANES;
+    int size = graph->rows * LANES;
     memcpy(b->series, vector, sizeof(double) * size);
     if (b->most_parts > 1)
         b->bad = true;
     for (int n = 1; n <= b->most_terms; n++) {
         double *to = b->series + (Py_ssize_t)n * size;
-        NAME(term)(graph, b->rates, to - size, NULL, b->factors + n * LANES, to);
+        NAME(term)(graph, NAME(ALONE), b->rates, to - size, b->factors + n * LANES, NULL, NULL, to);
     }
-    b->operations += b->lane_terms * (2.0 * graph->first[graph->states] + graph->states);
+    b->operations += b->lane_terms * (2.0 * graph->edges + graph->rows);
 }
 
-/* Add up the states of each marginal row. */
-static TARGET void NAME(reduce)(const Problem *p, const double *vector, double *rows)
+/* Add up the states of each marginal row: those of `state`, by state or by row of AHEAD. */
+static TARGET void NAME(reduce)(const Problem *p, const int32_t *state, const double *vector,
+                                double *rows)
 {
-    const int32_t *first = p->array[ROW_FIRST].i, *state = p->array[ROW_STATE].i;
+    const int32_t *first = p->array[ROW_FIRST].i;
     for (int f = 0; f < p->rows; f++) {
         vec sum[PARTS];
         EACH sum[i] = (vec){0};
@@ -323,7 +444,7 @@ static TARGET void NAME(write)(Block *b, const Array *out, int day, const double
                                const double *by)
 {
     const Problem *p = b->p;
-    NAME(reduce)(p, vector, b->marginal);
+    NAME(reduce)(p, p->array[ROW_STATE].i, vector, b->marginal);
     NAME(scale_rows)(b->marginal, p->rows, by);
     for (int f = 0; f < p->rows; f++)
         NAME(store)(b, b->marginal + f * LANES, out->d + ((Py_ssize_t)day * p->rows + f) * p->batch);
@@ -537,7 +658,7 @@ static TARGET void NAME(filter_step)(Block *b, int day, int length)
         NAME(normalise)(b, 0);
     } else if (moving) {
         for (int part = 0; part < b->most_parts; part++) {
-            NAME(advance)(b, &b->p->graph[FORWARD], part, b->vector);
+            NAME(advance)(b, &b->p->graph[FORWARD], part, NULL, b->vector);
             NAME(normalise)(b, part);
         }
     } else if (b->keep)
@@ -618,7 +739,7 @@ static TARGET void NAME(smooth_step)(Block *b, int day, int length)
         memcpy(b->beta, b->days_ahead + (Py_ssize_t)(length - 1) * size, sizeof(double) * size);
     } else if (moving) {
         for (int part = 0; part < b->most_parts; part++)
-            NAME(advance)(b, &b->p->graph[BACKWARD], part, b->beta);
+            NAME(advance)(b, &b->p->graph[BACKWARD], part, NULL, b->beta);
     } else
         for (int d = 1; d < length; d++)
             NAME(smooth_day)(b, day + length - d, b->beta, false);
@@ -656,107 +777,109 @@ static TARGET void NAME(set_ahead)(Block *b, int ahead, int length)
     }
 }
 
-/* A forecast vector over a step. Of a step of several days, each day's marginals, or with
- * `absorbing` the last state alone, are left in b->days_ahead. */
-static TARGET void NAME(forecast_step)(Block *b, const Graph *graph, double *vector, int length,
-                                       bool absorbing)
+/* Row of what has entered a set. */
+static INLINE TARGET int NAME(entered)(const Problem *p, int set)
+{
+    return p->array[PLACE].i[(set + 1) * (p->states + 1) + p->states];
+}
+
+/* What is written of a day ahead: marginal rows, then what has entered each set. */
+static TARGET void NAME(reduce_ahead)(const Problem *p, const double *vector, double *rows)
+{
+    NAME(reduce)(p, p->array[ROW_AHEAD].i, vector, rows);
+    for (int set = 0; set < p->sets; set++)
+        EACH ROW(rows, p->rows + set)[i] = ROW_OF(vector, NAME(entered)(p, set))[i];
+}
+
+/* Write those of a day. */
+static TARGET void NAME(store_ahead)(Block *b, int day, const double *rows)
 {
     const Problem *p = b->p;
-    int size = graph->states * LANES, rows = absorbing ? 1 : p->rows;
-    double ratio[MOST_DAYS], one = 1.0;
-    if (length == 1) {
-        for (int part = 0; part < b->most_parts; part++) {
-            ALIGNED double decay[LANES];
-            for (int l = 0; l < LANES; l++)
-                decay[l] = part < b->parts[l] ? b->decay[l] : 1.0;
-            NAME(advance)(b, graph, part, vector);
-            NAME(scale_rows)(vector, graph->states, decay);
-        }
-        return;
+    for (int f = 0; f < p->rows; f++, rows += LANES)
+        NAME(store)(b, rows, p->array[FORECAST].d + ((Py_ssize_t)day * p->rows + f) * p->batch);
+    for (int set = 0; set < p->sets; set++, rows += LANES)
+        NAME(store)(b, rows, p->array[PASSAGE].d + ((Py_ssize_t)day * p->sets + set) * p->batch);
+}
+
+/* The vectors ahead over a day. */
+static TARGET void NAME(forecast_day)(Block *b, int ahead)
+{
+    for (int part = 0; part < b->most_parts; part++) {
+        ALIGNED double decay[LANES];
+        for (int l = 0; l < LANES; l++)
+            decay[l] = part < b->parts[l] ? b->decay[l] : 1.0;
+        NAME(advance)(b, &b->p->graph[AHEAD], part, decay, b->ahead);
     }
-    NAME(set_ratios)(ratio, length);
-    NAME(expand)(b, graph, vector);
-    NAME(evaluate)(b, b->series, size, graph->states, &one, 1, vector);
-    NAME(scale_rows)(vector, graph->states, b->decay);
-    if (absorbing) {
-        NAME(evaluate)(b, b->series + size - LANES, size, 1, ratio, length, b->days_ahead);
-    } else {
-        for (int n = 0; n <= b->most_terms; n++)
-            NAME(reduce)(p, b->series + (Py_ssize_t)n * size,
-                         b->reduced + (Py_ssize_t)n * rows * LANES);
-        NAME(evaluate)(b, b->reduced, rows * LANES, rows, ratio, length, b->days_ahead);
+    NAME(reduce_ahead)(b->p, b->ahead, b->marginal);
+    NAME(store_ahead)(b, ahead + 1, b->marginal);
+}
+
+/* b->total ← e^(Λt) exp(Gt) of the vectors ahead over a whole step; b->reduced[n] ← what is
+ * written of each term. */
+static TARGET void NAME(expand_ahead)(Block *b)
+{
+    const Graph *graph = &b->p->graph[AHEAD];
+    const int size = (b->p->rows + b->p->sets) * LANES;
+    const double *from = b->ahead;
+    if (b->most_parts > 1)
+        b->bad = true;
+    memcpy(b->total, from, sizeof(double) * LANES * graph->rows);
+    NAME(reduce_ahead)(b->p, from, b->reduced);
+    for (int n = 1; n <= b->most_terms; n++) {
+        double *to = b->work[n % 2];
+        NAME(term)(graph, NAME(GATHER), b->rates, from, b->factors + n * LANES, b->total, NULL, to);
+        NAME(reduce_ahead)(b->p, to, b->reduced + (Py_ssize_t)n * size);
+        from = to;
     }
+    b->operations += b->lane_terms * 2.0 * (graph->edges + graph->rows);
+}
+
+/* The vectors ahead over a step of several days. */
+static TARGET void NAME(forecast_days)(Block *b, int ahead, int length)
+{
+    const int rows = b->p->rows + b->p->sets, size = rows * LANES;
+    double ratio[MOST_DAYS];
     ALIGNED double decay[LANES];
+    NAME(set_ratios)(ratio, length);
+    NAME(expand_ahead)(b);
+    for (int k = 0; k < b->p->graph[AHEAD].rows; k++)
+        EACH ROW(b->ahead, k)[i] = ROW_OF(b->total, k)[i] * ROW_OF(b->decay, 0)[i];
+    NAME(evaluate)(b, b->reduced, size, rows, ratio, length, b->days_ahead);
     memcpy(decay, b->day_decay, sizeof decay);
     for (int d = 0; d < length; d++) {
-        NAME(scale_rows)(b->days_ahead + (Py_ssize_t)d * rows * LANES, rows, decay);
+        NAME(scale_rows)(b->days_ahead + (Py_ssize_t)d * size, rows, decay);
+        NAME(store_ahead)(b, ahead + 1 + d, b->days_ahead + (Py_ssize_t)d * size);
         for (int l = 0; l < LANES; l++)
             decay[l] *= b->day_decay[l];
     }
 }
 
-static TARGET void NAME(forecast_marginals)(Block *b, int ahead, int length)
+/* Start the chain, and beside it the chains outside the sets, with all that is inside entered. */
+static TARGET void NAME(start_ahead)(Block *b)
 {
     const Problem *p = b->p;
-    const Array *out = &p->array[FORECAST];
-    ALIGNED double one[LANES];
-    for (int l = 0; l < LANES; l++)
-        one[l] = 1.0;
-    NAME(forecast_step)(b, &p->graph[FORWARD], b->vector, length, false);
-    if (length == 1) {
-        NAME(write)(b, out, ahead + 1, b->vector, one);
-        return;
-    }
-    for (int d = 0; d < length; d++)
-        for (int f = 0; f < p->rows; f++)
-            NAME(store)(b, b->days_ahead + (d * p->rows + f) * LANES,
-                        out->d + ((Py_ssize_t)(ahead + 1 + d) * p->rows + f) * p->batch);
-}
-
-static TARGET void NAME(forecast_passage)(Block *b, int set, int ahead, int length)
-{
-    const Problem *p = b->p;
-    const Graph *graph = &p->graph[PASSAGES + set];
-    double *vector = b->outside[set], *inside = vector + (graph->states - 1) * LANES;
-    NAME(forecast_step)(b, graph, vector, length, true);
-    for (int d = 0; d < length; d++)
-        NAME(store)(b, length == 1 ? inside : b->days_ahead + d * LANES,
-                    p->array[PASSAGE].d + ((Py_ssize_t)(ahead + 1 + d) * p->sets + set) * p->batch);
-}
-
-/* Start the chain outside a set, with all that is inside in its last, absorbing state. */
-static TARGET void NAME(start_passage)(Block *b, int set)
-{
-    const Problem *p = b->p;
-    double *vector = b->outside[set];
-    double *inside = vector + (p->graph[PASSAGES + set].states - 1) * LANES;
-    for (int l = 0; l < LANES; l++)
-        inside[l] = 0.0;
-    for (int k = 0; k < p->states; k++) {
-        bool in = p->array[SETS].i[set * p->states + k] != 0;
-        for (int l = 0; l < LANES; l++)
-            if (in)
-                inside[l] += b->vector[k * LANES + l];
-            else
-                vector[l] = b->vector[k * LANES + l];
-        vector += in ? 0 : LANES;
-    }
-    NAME(store)(b, inside, p->array[PASSAGE].d + set * p->batch);
+    const int32_t *place = p->array[PLACE].i;
+    memset(b->ahead, 0, sizeof(double) * LANES * p->graph[AHEAD].rows);
+    for (int chain = 0; chain <= p->sets; chain++, place++) /* past what has entered */
+        for (int k = 0; k < p->states; k++, place++)
+            EACH ROW(b->ahead, *place)[i] += ROW_OF(b->vector, k)[i];
+    NAME(write_normalised)(b, &p->array[FORECAST], 0, b->vector);
+    for (int set = 0; set < p->sets; set++)
+        NAME(store)(b, b->ahead + NAME(entered)(p, set) * LANES,
+                    p->array[PASSAGE].d + set * p->batch);
 }
 
 static TARGET void NAME(forecast)(Block *b)
 {
-    const Problem *p = b->p;
-    const Array *steps = &p->array[FORECAST_STEPS];
-    NAME(write_normalised)(b, &p->array[FORECAST], 0, b->vector);
-    for (int set = 0; set < p->sets; set++)
-        NAME(start_passage)(b, set);
+    const Array *steps = &b->p->array[FORECAST_STEPS];
+    NAME(start_ahead)(b);
     for (Py_ssize_t s = 0; s < steps->shape[0]; s++) {
         int ahead = steps->i[2 * s], length = steps->i[2 * s + 1];
         NAME(set_ahead)(b, ahead, length);
-        NAME(forecast_marginals)(b, ahead, length);
-        for (int set = 0; set < p->sets; set++)
-            NAME(forecast_passage)(b, set, ahead, length);
+        if (length == 1)
+            NAME(forecast_day)(b, ahead);
+        else
+            NAME(forecast_days)(b, ahead, length);
     }
 }
 
@@ -771,9 +894,10 @@ static TARGET void NAME(run_block)(Block *b)
         b->next[l] = 0;
         b->loglik[l] = 0.0;
     }
-    b->stretch = -2;
+    b->stretch = -2; /* none yet */
     for (int g = 0; g < p->rates; g++)
         NAME(load)(b, &p->array[RATES], g, b->base + g * LANES);
+    memset(b->rates + (p->rates + p->states + 1) * LANES, 0, sizeof(double) * LANES);
     NAME(filter)(b);
     if (b->keep) {
         NAME(smooth)(b);
@@ -783,6 +907,7 @@ static TARGET void NAME(run_block)(Block *b)
 
 #undef vec
 #undef PARTS
+#undef PAIR
 #undef EACH
 #undef ROW
 #undef ROW_OF

@@ -22,6 +22,7 @@ import numpy as np
 
 from escalation.maths.batches import Batch, Inference, Likelihood, Questions
 from escalation.maths.ctmc import Chain, terms_table
+from escalation.maths.graphs import Blocks, side_by_side
 from escalation.maths.steps import forecast_steps, history_steps
 
 try:
@@ -133,9 +134,7 @@ def prepare_arrays(
         ahead,
         terms_table(lossless=False),
         terms_table(lossless=True),
-        *_rows(asked),
-        _whole(asked.passage),
-        *_edges(batch.chain, asked.passage),
+        *_rows(asked, batch.chain),
         likelihood.loglik,
         likelihood.increment,
         likelihood.impossible,
@@ -192,6 +191,10 @@ def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
     none = np.zeros((0, chain.states, 1))
     width = max(evidence.event_day.shape[1], evidence.event_table.shape[1])
     events = (len(evidence.event_day), width)
+
+    def wide(array: Index) -> Index:
+        return _whole(array if array.shape == events else np.broadcast_to(array, events))
+
     return (
         _real(batch.start),
         _real(chain.rates),
@@ -200,8 +203,8 @@ def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
         _whole(chain.segment),
         _real(evidence.killing) if evidence.killing.size else none,
         _whole(evidence.killing_segment),
-        _whole(np.broadcast_to(evidence.event_day, events)),
-        _whole(np.broadcast_to(evidence.event_table, events)),
+        wide(evidence.event_day),
+        wide(evidence.event_table),
         _whole(evidence.table) if evidence.table.size else _empty(0, chain.states),
         _real(evidence.likelihood),
         _real(evidence.log_scale),
@@ -209,17 +212,17 @@ def _inputs(batch: Batch) -> tuple[NDArray[Any], ...]:
     )
 
 
-def _rows(questions: Questions) -> tuple[Index, Index]:
-    """The states of each marginal row, as offsets and a list."""
+def _rows(questions: Questions, chain: Chain) -> tuple[Index, ...]:
+    """The states of each marginal row, as offsets and two lists; places and edges of graphs."""
+    place, *graphs = _graphs(_moves(chain), np.ascontiguousarray(questions.passage).tobytes())
+    if not questions.rows:
+        return _empty(1), _empty(0), _empty(0), place, *graphs
     states = np.tile(np.arange(questions.marginal.shape[1]), len(questions.marginal))
     rows = questions.marginal.ravel()
     counts = np.bincount(rows, minlength=questions.rows)
-    return _whole(np.append(0, np.cumsum(counts))), _whole(states[np.argsort(rows, kind="stable")])
-
-
-def _edges(chain: Chain, sets: NDArray[np.bool_]) -> tuple[Index, Index, Index, Index]:
-    """The chain's edges forward, backward and outside each set, one after the other."""
-    return _graphs(_moves(chain), np.ascontiguousarray(sets).tobytes())
+    states = states[np.argsort(rows, kind="stable")]
+    first = np.append(0, np.cumsum(counts))
+    return _whole(first), _whole(states), _whole(place[0, states]), place, *graphs
 
 
 def _moves(chain: Chain) -> Moves:
@@ -245,14 +248,19 @@ def _diameter(moves: Moves) -> int:
 
 
 @lru_cache(maxsize=256)
-def _graphs(moves: Moves, sets: bytes) -> tuple[Index, Index, Index, Index]:
+def _graphs(moves: Moves, sets: bytes) -> tuple[Index, ...]:
     """Graphs of chains with these moves: made once for all the batches that have them."""
     chain = _skeleton(moves)
     inside = np.frombuffer(sets, dtype=np.bool_).reshape(-1, chain.states)
-    graphs = [chain.forward, chain.backward, *(chain.outside(each) for each in inside)]
+    ahead, place = side_by_side(chain, inside)
+    graphs = (chain.forward, chain.backward, ahead)
+    nothing = len(chain.rates) + chain.states + 1
+    blocks = [Blocks.cut(graph, nothing) for graph in graphs]
+    sizes = [(graph.states, len(each.shape)) for graph, each in zip(graphs, blocks, strict=True)]
     return (
-        _whole(np.array([graph.states for graph in graphs])),
-        _whole(np.concatenate([graph.first for graph in graphs])),
-        _whole(np.concatenate([graph.rate for graph in graphs])),
-        _whole(np.concatenate([graph.source for graph in graphs])),
+        _whole(place),
+        _whole(np.array(sizes)),
+        _whole(np.concatenate([each.shape for each in blocks])),
+        _whole(np.concatenate([each.rate for each in blocks])),
+        _whole(np.concatenate([each.source for each in blocks])),
     )
