@@ -22,7 +22,7 @@
 #define MOST_AT_ONCE 4    /* days evaluated at a time */
 #define WIDEST 6          /* rows of a block, at most (graphs.py) */
 #define MOST_DAYS 32      /* days in one step whose days in between are asked for */
-#define RESOLUTION 32     /* entries per unit of Λt in the tables of terms */
+#define RESOLUTION 128    /* entries per unit of Λt in the tables of terms */
 #define PART_REACH 32.0   /* largest Λt of one part of a step */
 #define MOST_REACH 1e8    /* largest Λt of a step */
 #define MOST_TERMS 256

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PART_REACH = 32.0
 TOLERANCE = 1e-14
-RESOLUTION = 32  # entries per unit of Λt in `terms_table`
+RESOLUTION = 128  # entries per unit of Λt in `terms_table`
 
 
 @dataclass(frozen=True)
