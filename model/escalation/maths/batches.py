@@ -259,7 +259,8 @@ def _within(name: str, array: NDArray[Any], low: int, end: int) -> None:
     """Integers in [low, end)."""
     if array.dtype.kind != "i":
         raise ValueError(f"{name}: needs integers, not {array.dtype}")
-    if array.size and not (low <= array.min() and array.max() < end):
+    above = (array - low if low else array).view(f"u{array.itemsize}")  # below it wraps around
+    if array.size and not above.max() < end - low:
         raise ValueError(f"{name}: {array.min()} to {array.max()} is outside [{low}, {end})")
 
 

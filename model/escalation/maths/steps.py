@@ -38,11 +38,12 @@ def history_steps(batch: Batch, most_days: int | None = None) -> Index:
     chain, evidence, last = batch.chain, batch.evidence, int(batch.days.max(initial=0))
     stop = np.zeros(last + 1, dtype=bool)
     stop[[0, last]] = True
-    stop[batch.days] = True
-    stop[evidence.event_day[evidence.event_day <= last]] = True
-    _stop_where_changing(stop[:last], evidence.killing_segment)
-    if len(chain.multipliers):
-        _stop_where_changing(stop[:last], chain.segment)
+    if last > 1:  # one day is one step, whatever happens on it
+        stop[batch.days] = True
+        stop[evidence.event_day[evidence.event_day <= last]] = True
+        _stop_where_changing(stop[:last], evidence.killing_segment)
+        if len(chain.multipliers):
+            _stop_where_changing(stop[:last], chain.segment)
 
     @cache
     def most(segment: int, stretch: int) -> float:
@@ -61,6 +62,8 @@ def history_steps(batch: Batch, most_days: int | None = None) -> Index:
 
 def forecast_steps(batch: Batch, horizon: int, most_days: int) -> Index:
     """Steps over the horizon; the first day is counted from the end of each member's history."""
+    if horizon == 0:
+        return cut([0], lambda _: 1)
     chain, ends = batch.chain, np.unique(batch.days)
     stop = np.zeros(horizon + 1, dtype=bool)
     stop[[0, horizon]] = True
