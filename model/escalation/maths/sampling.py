@@ -25,6 +25,7 @@ Shapes: P coordinates, n draws, draws last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import lgamma
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,11 @@ class Proposal:
     mean: Array
     root: Array
 
+    @cached_property
+    def whiten(self) -> Array:
+        """Inverse of `root`: far faster to multiply with than to solve for many draws."""
+        return np.asarray(np.linalg.inv(self.root), dtype=float)
+
     def draw(self, prior: Array, rng: np.random.Generator) -> Array:
         """Move prior draws (P, n) to the proposal in the informed coordinates."""
         count = prior.shape[1]
@@ -79,7 +85,7 @@ class Proposal:
         """ln q(z)/φ(z), shape (n,)."""
         part = z[self.informed]
         size = len(self.informed)
-        scaled = np.linalg.solve(self.root, part - self.mean[:, None])
+        scaled = self.whiten @ (part - self.mean[:, None])
         log_t = (
             lgamma((FREEDOM + size) / 2)
             - lgamma(FREEDOM / 2)
@@ -102,19 +108,26 @@ class Sample:
     counts : tuple of int
         Draws from the prior, then from each proposal.
     proposals : tuple of Proposal
+    known : float64, shape (R+1, n), optional
+        `log_ratios`, where they have been worked out.
     """
 
     z: Array
     loglik: Array
     counts: tuple[int, ...]
     proposals: tuple[Proposal, ...] = ()
+    known: Array | None = None
 
-    @property
+    @cached_property
+    def log_ratios(self) -> Array:
+        """ln q_r/φ of the prior, where it is 0, and of each proposal at each draw, (R+1, n)."""
+        return _log_ratios(self.proposals, self.z) if self.known is None else self.known
+
+    @cached_property
     def log_mixture(self) -> Array:
         """ln Σ_r (n_r/n) q_r/φ at each draw, shape (n,)."""
-        ratios = [np.zeros(self.z.shape[1])] + [each.log_ratio(self.z) for each in self.proposals]
         shares = np.log(np.array(self.counts) / sum(self.counts))
-        return np.asarray(np.logaddexp.reduce(np.stack(ratios) + shares[:, None], axis=0))
+        return np.asarray(np.logaddexp.reduce(self.log_ratios + shares[:, None], axis=0))
 
     @property
     def log_weights(self) -> Array:
@@ -123,12 +136,19 @@ class Sample:
 
     def extend(self, proposal: Proposal, z: Array, loglik: Array) -> Sample:
         """Add draws of a further proposal."""
+        proposals = (*self.proposals, proposal)
+        before = np.vstack([self.log_ratios, proposal.log_ratio(self.z)])
         return Sample(
             np.concatenate([self.z, z], axis=1),
             np.concatenate([self.loglik, loglik]),
             (*self.counts, z.shape[1]),
-            (*self.proposals, proposal),
+            proposals,
+            np.hstack([before, _log_ratios(proposals, z)]),
         )
+
+
+def _log_ratios(proposals: tuple[Proposal, ...], z: Array) -> Array:
+    return np.stack([np.zeros(z.shape[1]), *(each.log_ratio(z) for each in proposals)])
 
 
 def adapt(
