@@ -15,13 +15,19 @@
 #if VECTOR > 1
 typedef double NAME(vec) __attribute__((vector_size(8 * VECTOR), may_alias));
 typedef NAME(vec) NAME(given) __attribute__((aligned(8))); /* in an array of the caller's */
+typedef int64_t NAME(mask) __attribute__((vector_size(8 * VECTOR)));
+#define WHERE(test, yes, no) ((vec)(((test) & (mask)(yes)) | (~(test) & (mask)(no))))
 #else
 typedef double NAME(vec);
 typedef double NAME(given);
+typedef bool NAME(mask);
+#define WHERE(test, yes, no) ((test) ? (yes) : (no))
 #endif
 #define vec NAME(vec)
+#define mask NAME(mask)
 #define PARTS (LANES / VECTOR)
 #define PAIR (PARTS > 1 ? 2 : 1) /* vectors that go together, as many sums as stay in registers */
+#define WIDE (PARTS < 4 ? PARTS : 4)
 #define EACH UNROLL for (int i = 0; i < PARTS; i++)
 #define ROW(rows, k) ((vec *)((rows) + (Py_ssize_t)(k) * LANES))
 #define ROW_OF(rows, k) ((const vec *)((rows) + (Py_ssize_t)(k) * LANES))
@@ -121,29 +127,31 @@ static INLINE TARGET void NAME(term)(const Graph *graph, const int what, const d
     }
 }
 
-/* Values of PAIR neighbouring polynomials Σ_n ratioⁿ·terms[n] at `count` ratios (Horner). */
+/* Values of `wide` neighbouring polynomials Σ_n ratioⁿ·terms[n] at `count` ratios (Horner); both
+ * known, and together as many chains of sums as the processor takes at once. */
 static INLINE TARGET void NAME(horner)(const vec *term, int order, Py_ssize_t stride,
-                                       const double *ratio, int count, vec *out, Py_ssize_t next)
+                                       const double *ratio, const int count, const int wide,
+                                       vec *out, Py_ssize_t next)
 {
-    vec value[MOST_AT_ONCE][PAIR];
+    vec value[MOST_AT_ONCE][WIDE];
     term += order * stride;
     UNROLL
     for (int d = 0; d < count; d++)
         UNROLL
-        for (int i = 0; i < PAIR; i++)
+        for (int i = 0; i < wide; i++)
             value[d][i] = term[i];
     for (int n = order; n > 0; n--) {
         term -= stride;
         UNROLL
         for (int d = 0; d < count; d++)
             UNROLL
-            for (int i = 0; i < PAIR; i++)
+            for (int i = 0; i < wide; i++)
                 value[d][i] = value[d][i] * ratio[d] + term[i];
     }
     UNROLL
     for (int d = 0; d < count; d++)
         UNROLL
-        for (int i = 0; i < PAIR; i++)
+        for (int i = 0; i < wide; i++)
             out[d * next + i] = value[d][i];
 }
 
@@ -154,19 +162,19 @@ static TARGET void NAME(evaluate)(Block *b, const double *terms, int stride, int
     const Py_ssize_t step = stride / VECTOR, next = (Py_ssize_t)rows * PARTS;
     const int order = b->most_terms;
     b->operations += 2.0 * rows * count * b->lane_terms;
-    while (count > 0) {
-        int now = count < MOST_AT_ONCE ? count : MOST_AT_ONCE;
-        for (Py_ssize_t at = 0; at < next; at += PAIR) {
+    for (int turns = (count + MOST_AT_ONCE - 1) / MOST_AT_ONCE; turns > 0; turns--) {
+        const int now = (count + turns - 1) / turns;
+        for (Py_ssize_t at = 0; at < next; at += now == 4 ? PAIR : WIDE) {
             const vec *from = (const vec *)terms + at;
             vec *to = (vec *)out + at;
             if (now == 4)
-                NAME(horner)(from, order, step, ratio, 4, to, next);
+                NAME(horner)(from, order, step, ratio, 4, PAIR, to, next);
             else if (now == 3)
-                NAME(horner)(from, order, step, ratio, 3, to, next);
+                NAME(horner)(from, order, step, ratio, 3, WIDE, to, next);
             else if (now == 2)
-                NAME(horner)(from, order, step, ratio, 2, to, next);
+                NAME(horner)(from, order, step, ratio, 2, WIDE, to, next);
             else
-                NAME(horner)(from, order, step, ratio, 1, to, next);
+                NAME(horner)(from, order, step, ratio, 1, WIDE, to, next);
         }
         count -= now;
         ratio += now;
@@ -260,16 +268,20 @@ static TARGET void NAME(set_rates)(Block *b, const int *segment)
 }
 
 /* Lane by lane, the larger and the smaller of two rows. */
-static INLINE TARGET void NAME(raise)(double *restrict row, const double *restrict other)
+static INLINE TARGET void NAME(raise)(double *row, const double *other)
 {
-    for (int l = 0; l < LANES; l++)
-        row[l] = other[l] > row[l] ? other[l] : row[l];
+    EACH {
+        const mask more = ROW_OF(other, 0)[i] > ROW(row, 0)[i];
+        ROW(row, 0)[i] = WHERE(more, ROW_OF(other, 0)[i], ROW(row, 0)[i]);
+    }
 }
 
-static INLINE TARGET void NAME(lower)(double *restrict row, const double *restrict other)
+static INLINE TARGET void NAME(lower)(double *row, const double *other)
 {
-    for (int l = 0; l < LANES; l++)
-        row[l] = other[l] < row[l] ? other[l] : row[l];
+    EACH {
+        const mask less = ROW_OF(other, 0)[i] < ROW(row, 0)[i];
+        ROW(row, 0)[i] = WHERE(less, ROW_OF(other, 0)[i], ROW(row, 0)[i]);
+    }
 }
 
 /* Killing rates of a stretch, less the least of all states: that is kept out of Λ. */
@@ -517,8 +529,7 @@ static TARGET void NAME(condition_total)(Block *b, double *rescale, double *tota
     int states = b->p->states;
     bool tiny = false;
     for (int k = 0; k < states; k++)
-        for (int l = 0; l < LANES; l++)
-            b->joint[k * LANES + l] = b->vector[k * LANES + l] * b->likelihood[k * LANES + l];
+        EACH ROW(b->joint, k)[i] = ROW_OF(b->vector, k)[i] * ROW_OF(b->likelihood, k)[i];
     NAME(sum_rows)(b->joint, states, total);
     for (int l = 0; l < LANES; l++) {
         rescale[l] = total[l] < TINY ? RESCALE : 1.0;
@@ -563,10 +574,12 @@ static TARGET void NAME(condition_event)(Block *b, const int *event)
         if (l < b->live)
             p->array[INCREMENT].d[event[l] * p->batch + b->lane + l] = gained;
     }
+    const vec zero = (vec){0};
     for (int k = 0; k < p->states; k++)
-        for (int l = 0; l < LANES; l++) {
-            Py_ssize_t at = k * LANES + l;
-            b->vector[at] = inverse[l] > 0.0 ? b->joint[at] * inverse[l] : b->vector[at];
+        EACH {
+            const mask use = ROW_OF(inverse, 0)[i] > zero;
+            const vec seen = ROW_OF(b->joint, k)[i] * ROW_OF(inverse, 0)[i];
+            ROW(b->vector, k)[i] = WHERE(use, seen, ROW_OF(b->vector, k)[i]);
         }
 }
 
@@ -608,12 +621,15 @@ static TARGET void NAME(uncondition)(Block *b, int day)
             rescale[l] = event[l] < 0 ? 1.0 : b->rescale[of];
         }
         NAME(set_likelihood)(b, event);
+        const vec largest = (vec){0} + LARGEST, zero = (vec){0};
         for (int k = 0; k < b->p->states; k++)
-            for (int l = 0; l < LANES; l++) {
-                double *beta = b->beta + k * LANES + l;
-                double seen = *beta * b->likelihood[k * LANES + l] * rescale[l] * inverse[l];
-                seen = seen < LARGEST ? seen : LARGEST;
-                *beta = inverse[l] > 0.0 ? seen : *beta;
+            EACH {
+                vec *beta = ROW(b->beta, k) + i;
+                const vec seen = *beta * ROW_OF(b->likelihood, k)[i] * ROW_OF(rescale, 0)[i] *
+                                 ROW_OF(inverse, 0)[i];
+                const mask less = seen < largest, use = ROW_OF(inverse, 0)[i] > zero;
+                const vec kept = WHERE(less, seen, largest);
+                *beta = WHERE(use, kept, *beta);
             }
     }
 }
@@ -710,17 +726,19 @@ static TARGET void NAME(smooth_day)(Block *b, int day, double *beta, bool settle
     int states = b->p->states;
     const double *filtered = b->history + (Py_ssize_t)day * states * LANES;
     ALIGNED double total[LANES];
-    for (int i = 0; i < states * LANES; i++)
-        b->joint[i] = filtered[i] * beta[i];
+    for (int k = 0; k < states; k++)
+        EACH ROW(b->joint, k)[i] = ROW_OF(filtered, k)[i] * ROW_OF(beta, k)[i];
     NAME(sum_rows)(b->joint, states, total);
     for (int l = 0; l < LANES; l++)
         total[l] = 1.0 / total[l];
     NAME(write)(b, &b->p->array[SMOOTHED], day, b->joint, total);
+    const vec largest = (vec){0} + LARGEST, zero = (vec){0};
     for (int k = 0; settle && k < states; k++)
-        for (int l = 0; l < LANES; l++) {
-            double value = beta[k * LANES + l] * total[l];
-            value = value < LARGEST ? value : LARGEST;
-            beta[k * LANES + l] = filtered[k * LANES + l] > 0.0 ? value : 0.0;
+        EACH {
+            const vec value = ROW_OF(beta, k)[i] * ROW_OF(total, 0)[i];
+            const mask less = value < largest, can = ROW_OF(filtered, k)[i] > zero;
+            const vec kept = WHERE(less, value, largest);
+            ROW(beta, k)[i] = WHERE(can, kept, zero);
         }
 }
 
@@ -906,8 +924,11 @@ static TARGET void NAME(run_block)(Block *b)
 }
 
 #undef vec
+#undef mask
+#undef WHERE
 #undef PARTS
 #undef PAIR
+#undef WIDE
 #undef EACH
 #undef ROW
 #undef ROW_OF
