@@ -12,7 +12,7 @@ the same state in each of the other chains that have it.
 >>> place.tolist()
 [[0, 2, 4, 5], [1, 3, 5, 5]]
 >>> Blocks.cut(edges, nothing=7).shape[:, 0].tolist()
-[2, 2, 2]
+[2, 4]
 """
 
 from __future__ import annotations
