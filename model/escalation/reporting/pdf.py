@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def on_paper(html: str) -> str:
 
 def _weasyprint() -> Any:  # noqa: ANN401 (it ships no types)
     try:
-        import weasyprint
+        with warnings.catch_warnings():  # of a library of the system that later versions will need
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import weasyprint
     except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         reason = str(error).splitlines()[0]
         raise RunError(f"no PDF was made ({reason}): {HELP}") from error
