@@ -209,11 +209,13 @@ def test_rates_change_by_segment_and_modulator() -> None:
     np.testing.assert_array_equal(chain.at(1).exit_rates, [[6, 12], [1, 1]])
 
 
-@given(st.floats(0, PART_REACH), st.booleans())
-def test_the_series_is_cut_where_nothing_is_left(reach: float, lossless: bool) -> None:
-    """The terms left out weigh less than the tolerance, of e^Λt or, where chains kill, of 1."""
-    terms = terms_table(lossless=lossless)[int(np.ceil(reach * RESOLUTION))]
-    whole = 1.0 if lossless else np.exp(-reach)
+@given(st.floats(0, PART_REACH), st.booleans(), st.sampled_from([0.0, 1.5]))
+def test_the_series_is_cut_where_nothing_is_left(
+    reach: float, lossless: bool, shift: float
+) -> None:
+    """The terms left out weigh less than the tolerance, of e^Λt or of the least killing leaves."""
+    terms = terms_table(lossless=lossless, shift=shift)[int(np.ceil(reach * RESOLUTION))]
+    whole = 1.0 if lossless else np.exp(-reach - min(reach, shift))
     assert poisson.sf(terms, reach) <= TOLERANCE * whole * (1 + 1e-9)
 
 

@@ -24,6 +24,7 @@
 #define MOST_DAYS 32      /* days in one step whose days in between are asked for */
 #define RESOLUTION 128    /* entries per unit of Λt in the tables of terms */
 #define PART_REACH 32.0   /* largest Λt of one part of a step */
+#define SHIFT 1.5         /* how far a stay may be below 0, times the days of the step */
 #define MOST_REACH 1e8    /* largest Λt of a step */
 #define MOST_TERMS 256
 #define MOST_ROWS (1 << 22)
@@ -156,7 +157,7 @@ typedef struct {
     Py_ssize_t lane; /* the batch member in the first lane */
     int live;        /* lanes with a member */
     bool keep, bad;
-    int days[LANES], segment[LANES], stretch;
+    int days[LANES], segment[LANES], stretch, length; /* of the generator in force */
     int next[LANES], impossible[LANES], table[LANES]; /* next: event */
     ALIGNED double loglik[LANES];
     ALIGNED double least[LANES], lost[LANES]; /* least: killing rate, kept out of Λ */
@@ -600,8 +601,12 @@ static int fill_module(PyObject *module)
         if (!name || PyTuple_SetItem(names, at++, name) < 0)
             Py_CLEAR(names);
     }
-    int failed = names ? PyModule_AddObjectRef(module, "VARIANTS", names) : -1;
+    PyObject *shift = names ? PyFloat_FromDouble(SHIFT) : NULL;
+    int failed = shift ? PyModule_AddObjectRef(module, "VARIANTS", names) ||
+                             PyModule_AddObjectRef(module, "SHIFT", shift)
+                       : -1;
     Py_XDECREF(names);
+    Py_XDECREF(shift);
     return failed || PyModule_AddIntConstant(module, "LANES", LANES) ||
                    PyModule_AddIntConstant(module, "MOST_DAYS", MOST_DAYS)
                ? -1

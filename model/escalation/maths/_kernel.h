@@ -7,7 +7,9 @@
  *   TARGET     the attribute that lets the compiler use it
  *   VECTOR     doubles in one of its registers
  *
- * Uniformisation (ctmc.py): A = G + ΛI has no negative entry, exp(Gt) = e^(−Λt) Σ_n (At)ⁿ/n!.
+ * Uniformisation (ctmc.py): A = G + ΛI, exp(Gt) = e^(−Λt) Σ_n (At)ⁿ/n!. A has no negative entry,
+ * but for stays where Λ is kept below the fastest rate (set_most). They cost rounding no more than
+ * a factor in any state: −s ≤ A there, so that exp(|A|t) ≤ e^(2st) exp(At) entry by entry.
  * No lane knows its neighbours: each has its own Λ and its own number of terms, after which its
  * factor is zero, so that further terms add exactly nothing to it.
  */
@@ -303,15 +305,14 @@ static TARGET void NAME(set_killing)(Block *b, int stretch)
         EACH ROW(b->killed, k)[i] -= ROW_OF(b->least, 0)[i];
 }
 
-/* How fast each state is left, in the place of its stay, and the fastest in that of Λ: rates that
- * the states of a block share are added up once. */
-static TARGET void NAME(set_leave)(Block *b)
+/* How fast each state is left or killed, in the place of its stay; the fastest of all in `most`,
+ * and without killing in `moving`. Rates that the states of a block share are added up once. */
+static TARGET void NAME(set_leave)(Block *b, double *most, double *moving)
 {
     const Graph *out = &b->p->graph[BACKWARD];
     const Edge *edge = out->edge;
     const double *killed = b->killed;
     double *leave = b->rates + b->p->rates * LANES;
-    ALIGNED double most[LANES] = {0.0};
     for (int n = 0; n < out->blocks; n++) {
         const Rows *block = &out->block[n];
         vec shared[PARTS];
@@ -323,20 +324,33 @@ static TARGET void NAME(set_leave)(Block *b)
             EACH sum[i] = shared[i];
             for (int e = 1; e < block->others; e++) /* the first is the stay */
                 EACH sum[i] += AT(b->rates, RATE(edge[e * block->rows + row]))[i];
+            EACH ROW(leave, 0)[i] = sum[i];
+            NAME(raise)(moving, leave);
             EACH ROW(leave, 0)[i] = sum[i] + ROW_OF(killed, 0)[i];
             NAME(raise)(most, leave);
         }
         edge += block->others * block->rows;
     }
-    memcpy(leave, most, sizeof most);
 }
 
-/* Put the generator of a day in force: Λ, and the rates at which each state stays. */
-static TARGET void NAME(set_generator)(Block *b, const int *segment, int stretch)
+/* Λ, in the place of the stay of an absorbing state. Where some states are killed much faster than
+ * others it may be below the fastest rate by half of the excess over moving, for no row of |A|
+ * then exceeds it; and by SHIFT over the step: stays as low as that cost rounding e^(2 SHIFT). */
+static TARGET void NAME(set_most)(Block *b, const double *most, const double *moving, int days)
+{
+    b->most = b->rates + (b->p->rates + b->p->states) * LANES;
+    for (int l = 0; l < LANES; l++) {
+        double excess = 0.5 * (most[l] - moving[l]), allowed = SHIFT / days;
+        b->most[l] = most[l] - (excess < allowed ? excess : allowed);
+    }
+}
+
+/* Put the generator of the days of a step in force: Λ, and the rates at which each state stays. */
+static TARGET void NAME(set_generator)(Block *b, const int *segment, int stretch, int days)
 {
     const Problem *p = b->p;
     bool same = memcmp(b->segment, segment, sizeof b->segment) == 0;
-    if (same && b->stretch == stretch)
+    if (same && b->stretch == stretch && (b->length == days || stretch < 0))
         return;
     if (!same)
         NAME(set_rates)(b, segment);
@@ -344,9 +358,11 @@ static TARGET void NAME(set_generator)(Block *b, const int *segment, int stretch
         NAME(set_killing)(b, stretch);
     memcpy(b->segment, segment, sizeof b->segment);
     b->stretch = stretch;
-    NAME(set_leave)(b);
+    b->length = days;
+    ALIGNED double most[LANES] = {0.0}, moving[LANES] = {0.0};
+    NAME(set_leave)(b, most, moving);
+    NAME(set_most)(b, most, moving, days);
     double *stay = b->rates + p->rates * LANES;
-    b->most = stay + p->states * LANES; /* Λ is the stay of an absorbing state */
     for (int k = 0; k < p->states; k++)
         EACH ROW(stay, k)[i] = ROW_OF(b->most, 0)[i] - ROW_OF(stay, k)[i];
     b->operations += b->live * (double)(p->rates + p->graph[BACKWARD].edges + 2 * p->states);
@@ -646,7 +662,7 @@ static TARGET bool NAME(set_history)(Block *b, int day, int length)
     }
     if (!any)
         return false;
-    NAME(set_generator)(b, segment, b->p->array[KILLING_SEGMENT].i[day]);
+    NAME(set_generator)(b, segment, b->p->array[KILLING_SEGMENT].i[day], length);
     NAME(set_step)(b, length, going, &b->p->array[HISTORY_TERMS]);
     for (int l = 0; l < LANES; l++)
         b->lost[l] = going[l] ? b->least[l] * length : 0.0;
@@ -787,7 +803,7 @@ static TARGET void NAME(set_ahead)(Block *b, int ahead, int length)
         segment[l] = b->p->array[SEGMENT].i[b->days[l] + ahead];
         going[l] = true;
     }
-    NAME(set_generator)(b, segment, -1);
+    NAME(set_generator)(b, segment, -1, length);
     NAME(set_step)(b, length, going, &b->p->array[FORECAST_TERMS]);
     for (int l = 0; l < LANES; l++) {
         b->decay[l] = exp(-b->reach[l]);

@@ -26,9 +26,9 @@ from escalation.maths.graphs import Blocks, side_by_side
 from escalation.maths.steps import forecast_steps, history_steps
 
 try:
-    from escalation.maths._kernel import LANES, MOST_DAYS, VARIANTS, problem, run
+    from escalation.maths._kernel import LANES, MOST_DAYS, SHIFT, VARIANTS, problem, run
 except ImportError:  # not built: no compiler
-    LANES, MOST_DAYS, VARIANTS = 1, 1, ()
+    LANES, MOST_DAYS, SHIFT, VARIANTS = 1, 1, 0.0, ()
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def prepare_arrays(
         *_inputs(batch),
         past,
         ahead,
-        terms_table(lossless=False),
+        terms_table(lossless=False, shift=SHIFT),
         terms_table(lossless=True),
         *_rows(asked, batch.chain),
         likelihood.loglik,

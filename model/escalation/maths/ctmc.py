@@ -360,17 +360,17 @@ class Step:
 
 
 @cache
-def terms_table(*, lossless: bool) -> Index:
+def terms_table(*, lossless: bool, shift: float = 0.0) -> Index:
     """Terms after which Σ (Λt)ⁿ/n! may be cut; entry i for Λt ≤ i/`RESOLUTION`.
 
     What is left out is below `TOLERANCE` of the whole, e^(Λt) without killing; with killing the
-    whole may be as small as 1.
+    whole may be as small as 1, or where Λ is below the fastest rate by shift/t, as e^(−shift).
     """
     reach = np.arange(int(PART_REACH * RESOLUTION) + 2) / RESOLUTION
     order = np.arange(1, 160)[:, np.newaxis]
     poisson = np.cumprod(np.vstack([np.exp(-reach)[np.newaxis], reach / order]), axis=0)
     beyond = np.cumsum(poisson[::-1], axis=0)[::-1]  # P(n or more)
-    allowed = TOLERANCE if lossless else TOLERANCE * np.exp(-reach)
+    allowed = TOLERANCE if lossless else TOLERANCE * np.exp(-reach - np.minimum(reach, shift))
     terms: Index = (np.argmax(beyond <= allowed, axis=0) - 1).astype(np.int32)
     return terms
 
