@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from escalation.maths import compiled, filtering
+from escalation.maths.ctmc import Chain
 from escalation.maths.filtering import Evidence
 from oracles import Size, chain_of, every_path, every_state, infer, log_likelihood, random_batch
 
@@ -404,3 +405,32 @@ def test_many_draws_need_little_memory() -> None:
     )
     shown = python(program, OPENBLAS_NUM_THREADS="1")
     assert float(shown.stdout) < 54, shown.stderr
+
+
+@built
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 20]), st.sampled_from([0.1, 3.0, 40.0]))
+@settings(max_examples=30)
+def test_centred_series_keep_the_digits_of_improbable_states(
+    seed: int, days: int, killed: float
+) -> None:
+    """Nothing turns negative; a state that is killed at once has all its digits, a move away."""
+    rng = np.random.default_rng(seed)
+    states, members = 7, 20
+    rungs = np.arange(states - 1)
+    rates = 10 ** rng.uniform(-6, -1, (2 * len(rungs), members))
+    chain = Chain.constant([*rungs, *(rungs + 1)], [*(rungs + 1), *rungs], rates, states, days=days)
+    start = np.zeros((states, members))
+    start[0] = 1.0
+    killing = killed * rng.random((1, states, members))
+    killing[0, :2] = [[0.0], [killed]]
+    evidence = replace(
+        Evidence.none(days), killing=killing, killing_segment=np.zeros(days, dtype=np.int32)
+    )
+    batch = filtering.Batch(start, chain, evidence, np.full(members, days, dtype=np.int32))
+    twin = log_likelihood(batch, path="numpy")
+    found = log_likelihood(batch, path="kernel")
+    assert found.filtered.min() > 0
+    assert np.allclose(found.filtered, twin.filtered, rtol=0, atol=1e-14)
+    assert twin.filtered[1].min() < 1e-3
+    np.testing.assert_allclose(found.filtered[:2], twin.filtered[:2], rtol=1e-12)
+    np.testing.assert_allclose(found.loglik, twin.loglik, rtol=1e-12, atol=1e-13)
