@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -400,6 +401,42 @@ def test_interrupted_batch_ends_in_good_order(used: Path, number: int, code: int
     assert not list(used.glob("reports/*/runs/.building-*"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_asks_again_for_the_end_has_been_heard(used: Path, number: int) -> None:
+    """A second signal, be it of another kind, neither hurries nor tears the end in good order."""
+    slow = (
+        "import os, time\n"
+        "open(os.environ['ESCALATION_WORKSPACE'] + '/begun', 'w').write(str(os.getpid()))\n"
+        "time.sleep(1000)"
+    )
+    path = scenario(used, "slow", slow)
+    index = used / "reports/index.html"
+    index.unlink()
+    words = command(path, "scenarios/tiny/fine.yaml", "--jobs", "1")
+    with subprocess.Popen(words, cwd=used, stderr=subprocess.PIPE, text=True) as runner:
+        wait_for((used / "begun").exists)
+        for each in (number, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            runner.send_signal(each)
+            time.sleep(0.02)
+        err = runner.communicate(timeout=SECONDS)[1]
+    assert runner.returncode == 143, err
+    assert "Traceback" not in err
+    assert last(used, "slow")["fault"] == "terminated"
+    assert index.is_file()
+
+
+def test_nohup_is_respected(used: Path) -> None:
+    """A runner that is to outlive its terminal does."""
+    slow = "import time\ntime.sleep(2)"
+    path = scenario(used, "slow", slow)
+    words = ["nohup", *command(path)]
+    with subprocess.Popen(words, cwd=used, stderr=subprocess.PIPE, text=True) as runner:
+        wait_for(lambda: [*used.glob("reports/tiny-slow/runs/.building-*")])
+        runner.send_signal(signal.SIGHUP)
+        err = runner.communicate(timeout=SECONDS)[1]
+    assert runner.returncode == 0, err
+
+
 def test_killed_runner_takes_its_reports_with_it(used: Path) -> None:
     """kill -9 of the runner alone: no report goes on unwatched, and no lock stays."""
     slow = (
@@ -507,6 +544,36 @@ def test_terminal_shows_how_far_it_is(desk: Path) -> None:
     assert "1 made in" in text
     again = report(desk, path, "--force")
     assert "\r" not in again.out + again.err
+
+
+@pytest.mark.parametrize("streams", ["| true", ">/dev/full", ">/dev/full 2>&1", ">&- 2>&-"])
+def test_all_reports_are_made_whoever_reads(desk: Path, streams: str) -> None:
+    """A closed pipe, a full disk under the log, no terminal at all: the work is the same."""
+    names = ("one", "two")
+    paths = [scenario(desk, name) for name in names]
+    script = f"{shlex.join(command(*paths, '--jobs', '1'))} {streams}; echo ${{PIPESTATUS[0]}} >&3"
+    with (desk / "code").open("w") as code:
+        done = subprocess.run(
+            ["/bin/bash", "-c", f"exec 3>&1; {{ {script}; }} >/dev/null"],
+            cwd=desk, stdout=code, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (desk / "code").read_text() == "0\n", done.stderr
+    assert "Traceback" not in done.stderr
+    assert [last(desk, name)["status"] for name in names] == ["made", "made"]
+    assert "tiny-two" in (desk / "reports/index.html").read_text(encoding="utf-8")
+
+
+def test_names_that_the_terminal_does_not_know(desk: Path) -> None:
+    """They are escaped in what is printed and written; the reports are made."""
+    folder = desk / "scenarios/ñandú"
+    shutil.copytree(desk / "scenarios/tiny", folder)
+    (folder / os.fsdecode(b"a\xff.yaml")).write_text("extends: baseline.yaml\n", encoding="utf-8")
+    said = report(desk, "scenarios/ñandú", PYTHONIOENCODING="ascii")
+    assert "Traceback" not in said.err
+    assert "made       \\u00f1and\\u00fa-baseline" in said.out
+    assert (desk / "reports/ñandú-baseline/last.json").is_file()
+    found = json.loads((desk / "reports/ñandú-a_/last.json").read_text(encoding="utf-8"))
+    assert found["file"] == "scenarios/ñandú/a\udcff.yaml"
 
 
 def test_lock_is_what_is_installed() -> None:

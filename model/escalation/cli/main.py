@@ -2,7 +2,8 @@
 
 Every command reads scenario files, says what is wrong with file and line, and never shows a
 traceback for bad input. Exit codes: 0 fine, 1 invalid input, 2 wrong usage, 3 impossible
-evidence, 4 to 13 a report could not be made (`docs/runs.md`), 130 interrupted.
+evidence, 4 to 14 a report could not be made (`docs/runs.md`), 130 interrupted, 141 nobody reads
+what is printed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from escalation.cli import compare as cli_compare
 from escalation.cli import learning as cli_learning
 from escalation.cli import report as cli_report
 from escalation.cli import runs as cli_runs
-from escalation.cli import values
+from escalation.cli import streams, values
 from escalation.cli import workbench as cli_workbench
-from escalation.errors import EscalationError, InvalidInputError
+from escalation.errors import EscalationError, InvalidInputError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from escalation.engine.assessment import Assessment, Estimate
 
 INTERRUPTED = 130
+UNREAD = 141  # as of any command that a closed pipe ends
 FEW = 100  # effective draws, below which the intervals are rough
 TRUSTED = 0.7  # largest Pareto k of weights to be trusted
 LONG_SILENCE = 30  # days without any report, after which a caution is due
@@ -36,21 +38,33 @@ LONG_SILENCE = 30  # days without any report, after which a caution is due
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    streams.prepare()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return UNREAD
+    except OSError as error:
+        streams.say(f"escalation: {error}")
+        return RunError.exit_code
+    else:
+        return code
+    finally:
+        streams.settle()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except InvalidInputError as error:
-        print(error, file=sys.stderr)
-        print(_count(error), file=sys.stderr)
+        streams.say(f"{error}\n{_count(error)}")
         return error.exit_code
     except EscalationError as error:
-        print(f"escalation: {error}", file=sys.stderr)
+        streams.say(f"escalation: {error}")
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
     except KeyboardInterrupt:
-        print("escalation: interrupted; nothing was lost, run the command again", file=sys.stderr)
+        streams.say("escalation: interrupted; nothing was lost, run the command again")
         return INTERRUPTED
 
 

@@ -12,10 +12,11 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from escalation.cli import values
+from escalation.cli import streams, values
 from escalation.errors import InvalidInputError, Problem
 from escalation.reading.workspace import at_first_sight, name_of, yaml_files
 
@@ -103,9 +104,10 @@ def _report(options: argparse.Namespace) -> int:
     finally:
         watch.close()
     for line in told(batch.outcomes, time.monotonic() - begun):
-        print(line, file=sys.stderr)
+        streams.say(line)
     for trouble in batch.troubles:
-        print(f"warning: {trouble}", file=sys.stderr)
+        streams.say(f"warning: {trouble}")
+    streams.settle()  # the code says what came of the reports, whoever reads
     return code
 
 
@@ -206,4 +208,5 @@ class Watch:
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError, ValueError):
+                self._bar.close()

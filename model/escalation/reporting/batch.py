@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -32,13 +33,16 @@ from escalation.reporting.requests import made_with_digest
 from escalation.reporting.shelf import intact, rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from escalation.reporting.nursery import Child
     from escalation.reporting.requests import Request
 
 MINUTES = 30.0
 _TURN_SECONDS = 0.5
+_ENDS = tuple(
+    getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
+)
 _END_SECONDS = 5.0  # for a process to end once it has said what came of it
 
 
@@ -119,7 +123,7 @@ class Batch:
         waiting: deque[Request] = deque()
         ended = ""
         memory = _Memory()
-        with _terminable():
+        with _terminable() as deaf:
             try:
                 for request in self.requests:
                     outcome = memory.settled(request)
@@ -129,10 +133,11 @@ class Batch:
                         self._over(outcome)
                 self._make(waiting)
                 self._deliver()
+                deaf()
             except (KeyboardInterrupt, Stopped) as error:
                 ended = kind_of(error)
                 self._abandon(waiting, ended)
-        self._refresh()
+            self._refresh()
         if ended:
             return FAULTS[ended].exit_code
         return exit_code({each.fault for each in self.outcomes if each.fault})
@@ -141,7 +146,7 @@ class Batch:
         """Make those that are not there, at most so many at once."""
         if not waiting:
             return
-        self.screen.begin(len(waiting))
+        self._show(lambda screen: screen.begin(len(waiting)))
         if self.settings.cluster:
             from escalation.reporting.remote import make_all
 
@@ -171,7 +176,8 @@ class Batch:
             speaks = child.listen()
             if child.ended is not None or not speaks or time.monotonic() > child.deadline:
                 self._finish(child)
-        self.screen.at([(each.request.name, each.share, each.step) for each in self._running])
+        shares = [(each.request.name, each.share, each.step) for each in self._running]
+        self._show(lambda screen: screen.at(shares))
 
     def _finish(self, child: Child) -> None:
         """See a report's process out, and take down what came of it."""
@@ -183,17 +189,25 @@ class Batch:
         self._over(_outcome(child))
 
     def _over(self, outcome: Outcome) -> None:
+        """Take down what came of a request, and only then show it."""
         self.outcomes.append(outcome)
-        self.screen.over(outcome)
         out = self.requests[0].out
         if outcome.begun and "://" not in out:
             try:
                 outcome.keep(Path(out))
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self.troubles.append(f"{outcome.scenario}: {LAST} not written: {in_words(error)}")
         if self.settings.on_alert and outcome.status == "made" and outcome.alerts:
             page = outcome.page(out)
             self._handovers.append(Handover.start(self.settings.on_alert, outcome, page))
+        self._show(lambda screen: screen.over(outcome))
+
+    def _show(self, show: Callable[[Screen], None]) -> None:
+        """Show something; a screen that cannot be written to is given up, and no report is."""
+        try:
+            show(self.screen)
+        except (OSError, ValueError):
+            self.screen = Nobody()
 
     def _heard(self, handover: Handover) -> bool:
         """Whether a command has ended, well or not."""
@@ -339,18 +353,28 @@ def _rescued(child: Child, why: dict[str, str]) -> Path | None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Take SIGTERM as a wish to end in good order."""
+def _terminable() -> Iterator[Callable[[], None]]:
+    """Take Ctrl-C, SIGTERM and a terminal that is gone as a wish to end in good order.
 
-    def stop(*_: object) -> NoReturn:
-        raise Stopped("terminated", "stopped")
+    It is heard once: whoever asks again, while that order is made, has been heard already. What is
+    yielded makes deaf at once. A signal that was to be ignored (nohup) still is.
+    """
+    heard = [each for each in _ENDS if signal.getsignal(each) is not signal.SIG_IGN]
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: whoever runs us sees to signals
-        yield
+    def deaf() -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+
+    def stop(number: int, _: object) -> NoReturn:
+        deaf()
+        raise Stopped("interrupted" if number == signal.SIGINT else "terminated", "stopped")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # whoever runs us sees to signals
         return
+    before = {each: signal.signal(each, stop) for each in heard}
     try:
-        yield
+        yield deaf
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -49,7 +49,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str, *, when: int | None = None) -> None:
-    """Replace a file in one step.
+    """Replace a file in one step; what is no text (a file's name may be none) is escaped.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def write_whole(path: Path, text: str, *, when: int | None = None) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     fresh = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 (a handle, not a path)
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 (a handle, not a path)
             file.write(text)
         fresh.chmod(0o644)
         if when is not None:

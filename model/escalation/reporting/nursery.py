@@ -58,6 +58,9 @@ _WARM = (
     "nbclient",
 )
 _GARBAGE = 50_000  # new objects between searches for cycles: a report's process is short
+_PARENTS = [signal.SIGINT]  # what a terminal sends to all its processes: the parent takes it
+if sys.platform != "win32":
+    _PARENTS.append(signal.SIGHUP)
 _SINGLE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -179,7 +182,8 @@ def _work(request: Request, said: Connection, theirs: Connection, seconds: float
     stub = None
     try:
         _log()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _PARENTS:
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _stopper(seconds))
         if FORKS:
             from escalation.reporting.kernels import Stub, die_with_parent
