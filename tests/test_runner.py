@@ -497,18 +497,74 @@ def test_alerts_are_handed_over_once(desk: Path) -> None:
     assert len((desk / "taken").read_text(encoding="utf-8").splitlines()) == 1
 
 
-def test_command_that_fails_is_told_and_no_more(desk: Path) -> None:
-    """The report stands; a command that is none is refused before anything is made."""
+TAKE = "import sys\nopen('taken', 'a').write(sys.stdin.read() + '\\n')\n"
+
+
+def taken(desk: Path) -> list[dict[str, Any]]:
+    """Return what the command of TAKE took."""
+    lines = (desk / "taken").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_alert_that_was_not_taken_is_handed_over_by_the_next_run(desk: Path) -> None:
+    """A command that fails has an exit code of its own; the report stands and is not made again."""
     path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
-    said = report(desk, path, "--on-alert", "false")
-    assert said.code == 0, said
-    assert "did not take the alerts of tiny-loud: it ended with exit code 1" in said.err
-    said = report(desk, path, "--force", "--on-alert", "no-such-command-here")
-    assert said.code == 0, said
-    assert "did not take the alerts of tiny-loud" in said.err
-    said = report(desk, path, "--on-alert", "'")
-    assert said.code == 1
-    assert "--on-alert" in said.err
+    take = desk / "take.py"
+    take.write_text("raise SystemExit(3)")
+    words = [path, "--on-alert", f"{sys.executable} take.py"]
+    said = report(desk, *words)
+    assert said.code == FAULTS["alerts"].exit_code, said
+    assert "did not take the alerts of tiny-loud: it ended with exit code 3" in said.err
+    assert said.out.startswith("made")
+    assert report(desk, *words).code == FAULTS["alerts"].exit_code
+    take.write_text(TAKE)
+    for _ in range(2):
+        said = report(desk, *words)
+        assert said.code == 0, said
+        assert said.out.startswith("unchanged")
+    (one,) = taken(desk)
+    assert one["title"] == "The case of loud"
+    assert one["report"] == "reports/tiny-loud/2030-03-01/report.html"
+    assert one["alerts"][0]["probability"] > 0
+
+
+def test_alert_survives_an_interruption(desk: Path) -> None:
+    """Ctrl-C while the command runs ends it; the next run starts it again."""
+    path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
+    take = desk / "take.py"
+    take.write_text("import time\nopen('begun', 'w')\ntime.sleep(1000)")
+    words = [path, "--on-alert", f"{sys.executable} take.py"]
+    with subprocess.Popen(
+        command(*words), cwd=desk, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as runner:
+        wait_for((desk / "begun").exists)
+        runner.send_signal(signal.SIGINT)
+        err = runner.communicate(timeout=SECONDS)[1]
+    assert runner.returncode == 130, err
+    assert "did not take the alerts of tiny-loud: it was stopped" in err
+    take.write_text(TAKE)
+    assert report(desk, *words).code == 0
+    assert len(taken(desk)) == 1
+
+
+def test_two_runners_hand_an_alert_over_once(desk: Path) -> None:
+    """While one hands it over, the other leaves it alone."""
+    path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
+    assert report(desk, path).code == 0
+    (desk / "take.py").write_text(f"import time\ntime.sleep(3)\n{TAKE}")
+    words = command(path, "--on-alert", f"{sys.executable} take.py")
+    runners = [subprocess.Popen(words, cwd=desk) for _ in range(2)]
+    assert [runner.wait(SECONDS) for runner in runners] == [0, 0]
+    assert len(taken(desk)) == 1
+
+
+@pytest.mark.parametrize("words", ["no-such-command-here --to me", "'", "", "  "])
+def test_command_that_is_none_is_refused_at_once(desk: Path, words: str) -> None:
+    """It is wrong usage, said before anything is made."""
+    said = report(desk, scenario(desk, "loud"), "--on-alert", words)
+    assert said.code == 2
+    assert "argument --on-alert: " in said.err
+    assert not (desk / "reports").exists()
 
 
 def test_two_scenarios_of_one_name_are_refused(desk: Path) -> None:

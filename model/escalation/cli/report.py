@@ -75,26 +75,24 @@ def _add_running(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--on-alert",
-        default="",
+        type=values.command,
         metavar="COMMAND",
-        help="gets the alerts of each fresh report, as JSON on its standard input",
+        help="gets the alerts of each report once, as JSON on its standard input",
     )
     command.add_argument("--cluster", metavar="ADDRESS", help="make them on Dask workers instead")
 
 
 def _report(options: argparse.Namespace) -> int:
-    from escalation.reporting import handover, nursery
+    from escalation.reporting import nursery
     from escalation.reporting.batch import Batch, Settings
     from escalation.reporting.outcomes import told
 
     nursery.one_thread()
-    if options.on_alert:
-        handover.command(options.on_alert)
     begun = time.monotonic()
     settings = Settings(
         jobs=options.jobs or _processors(),
         minutes=options.timeout,
-        on_alert=options.on_alert,
+        on_alert=options.on_alert or "",
         cluster=options.cluster or "",
     )
     watch = Watch(options.out)

@@ -10,6 +10,8 @@ import argparse
 import re
 from datetime import UTC, date, datetime
 
+from escalation.errors import InvalidValueError
+
 HORIZON = re.compile(r"^\s*(\d+)\s*([dwy]?)\s*$")
 DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 
@@ -67,3 +69,14 @@ def formats(text: str) -> tuple[str, ...]:
         message = f"'{unknown[0]}' is not a format; write html, or html,pdf"
         raise argparse.ArgumentTypeError(message)
     return found
+
+
+def command(text: str) -> str:
+    """Read a command that takes alerts."""
+    from escalation.reporting import handover
+
+    try:
+        handover.command(text)
+    except InvalidValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from escalation.errors import EscalationError
 from escalation.reporting import known
-from escalation.reporting.faults import FAULTS, Stopped, exit_code, in_words, kind_of
-from escalation.reporting.handover import Handover
+from escalation.reporting.faults import FAULTS, UNHEARD, Stopped, exit_code, in_words, kind_of
+from escalation.reporting.handover import AT_ONCE, Handover
 from escalation.reporting.outcomes import LAST, Outcome
 from escalation.reporting.requests import made_with_digest
 from escalation.reporting.shelf import intact, rescue
@@ -57,7 +57,7 @@ class Settings:
     minutes : float
         What one report may take at most.
     on_alert : str
-        Command that gets the alerts of each fresh report; empty: none.
+        Command that gets the alerts of each report, once; empty: none.
     cluster : str
         Address of a Dask scheduler whose workers make them; empty: this machine does.
     """
@@ -116,7 +116,14 @@ class Batch:
     outcomes: list[Outcome] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     _running: list[Child] = field(default_factory=list)
+    _raised: deque[Outcome] = field(default_factory=deque)
     _handovers: list[Handover] = field(default_factory=list)
+    _unheard: set[str] = field(default_factory=set)
+
+    @property
+    def _out(self) -> str:
+        """Where all reports stand; nowhere, if none is asked for."""
+        return self.requests[0].out if self.requests else "://"
 
     def run(self) -> int:
         """Make them all, and return the exit code."""
@@ -140,7 +147,7 @@ class Batch:
             self._refresh()
         if ended:
             return FAULTS[ended].exit_code
-        return exit_code({each.fault for each in self.outcomes if each.fault})
+        return exit_code({each.fault for each in self.outcomes if each.fault} | self._unheard)
 
     def _make(self, waiting: deque[Request]) -> None:
         """Make those that are not there, at most so many at once."""
@@ -154,6 +161,7 @@ class Batch:
             for outcome in make_all([*waiting], self.settings.cluster, self.settings.minutes):
                 waiting.remove(requests[outcome.scenario])
                 self._over(outcome)
+                self._tend()
             return
         from escalation.reporting import nursery
 
@@ -164,7 +172,7 @@ class Batch:
                 child = nursery.Child.start(waiting.popleft(), self.settings.minutes * 60)
                 self._running.append(child)
             self._turn()
-            self._handovers = [each for each in self._handovers if not self._heard(each)]
+            self._tend()
 
     def _turn(self) -> None:
         """Listen to those under way, and see to those that are over or late."""
@@ -191,15 +199,14 @@ class Batch:
     def _over(self, outcome: Outcome) -> None:
         """Take down what came of a request, and only then show it."""
         self.outcomes.append(outcome)
-        out = self.requests[0].out
+        out = self._out
         if outcome.begun and "://" not in out:
             try:
                 outcome.keep(Path(out))
             except (OSError, ValueError) as error:
                 self.troubles.append(f"{outcome.scenario}: {LAST} not written: {in_words(error)}")
-        if self.settings.on_alert and outcome.status == "made" and outcome.alerts:
-            page = outcome.page(out)
-            self._handovers.append(Handover.start(self.settings.on_alert, outcome, page))
+        if self.settings.on_alert and outcome.alerts:
+            self._raised.append(outcome)
         self._show(lambda screen: screen.over(outcome))
 
     def _show(self, show: Callable[[Screen], None]) -> None:
@@ -209,17 +216,27 @@ class Batch:
         except (OSError, ValueError):
             self.screen = Nobody()
 
+    def _tend(self) -> None:
+        """See to the commands that take alerts: hear those that are over, and start the next."""
+        self._handovers = [each for each in self._handovers if not self._heard(each)]
+        while self._raised and len(self._handovers) < AT_ONCE:
+            outcome = self._raised.popleft()
+            if outcome.status == "made" or "://" not in self._out:  # a store remembers nothing
+                begun = Handover.start(self.settings.on_alert, outcome, self._out)
+                self._handovers += [] if begun is None else [begun]
+
     def _heard(self, handover: Handover) -> bool:
         """Whether a command has ended, well or not."""
         trouble = handover.poll()
         if trouble:
-            self.troubles.append(trouble)
+            self.troubles.append(f"{trouble}. {FAULTS[UNHEARD].advice}")
+            self._unheard.add(UNHEARD)
         return trouble is not None
 
     def _deliver(self) -> None:
         """Wait for the commands that take alerts."""
-        while self._handovers:
-            self._handovers = [each for each in self._handovers if not self._heard(each)]
+        while self._raised or self._handovers:
+            self._tend()
             time.sleep(0.02)
 
     def _abandon(self, waiting: Sequence[Request], kind: str) -> None:
@@ -240,17 +257,18 @@ class Batch:
         for request in waiting:
             self._over(_failed(request, kind, "it was not begun", begun=False))
         for each in self._handovers:
-            each.stop()
+            if not self._heard(each):
+                each.stop()
+                self.troubles.append(each.told(f"it was stopped. {FAULTS[UNHEARD].advice}"))
 
     def _refresh(self) -> None:
         """Bring the page of all reports up to date."""
-        out = self.requests[0].out if self.requests else "://"
-        if "://" in out:
+        if "://" in self._out:
             return
         from escalation.reporting.index import refresh
 
         try:
-            refresh(Path(out))
+            refresh(Path(self._out))
         except (EscalationError, OSError) as error:
             self.troubles.append(f"the page of all reports: {in_words(error)}")
 
@@ -280,10 +298,15 @@ class _Memory:
         if manifest is None or not request.served(manifest):
             return None
         run = (folder / found["as_of"]).resolve().name
-        alerts = manifest.get("summary", {}).get("alerts", [])
-        raised = tuple(each for each in alerts if each["raised"])
+        said = manifest.get("summary", {})
         return Outcome(
-            request.name, request.file, "unchanged", found["as_of"], f"runs/{run}", alerts=raised
+            request.name,
+            request.file,
+            "unchanged",
+            found["as_of"],
+            f"runs/{run}",
+            alerts=tuple(each for each in said.get("alerts", []) if each["raised"]),
+            title=said.get("title", ""),
         )
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 try:
     import fcntl
@@ -27,25 +28,49 @@ except ImportError:  # no such locks on Windows: two writers at once are not kep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_AGAIN = 0.05  # seconds until a lock is tried again
+
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
+def lock(path: Path, *, seconds: float | None = None) -> Iterator[None]:
     """Keep out every other process that takes the same lock, and wait for one that has it.
 
     Parameters
     ----------
     path : Path
         Of the lock file; it is made, and stays.
+    seconds : float, optional
+        How long to wait at most; by default until the other one ends.
 
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written; a BlockingIOError if another one has it for so long.
     """
     with path.open("w") as file:
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            _take(file, seconds)
+        try:
+            yield
+        finally:
+            if fcntl is not None:  # a fork may have the file open for longer
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _take(file: TextIO, seconds: float | None) -> None:
+    if seconds is None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
 
 
 def write_whole(path: Path, text: str, *, when: int | None = None) -> None:

@@ -43,6 +43,7 @@ class Fault:
     advice: str
 
 
+UNHEARD = "alerts"  # the reports are there, but a command did not take their alerts
 FAULTS = {
     "invalid": Fault(1, "Mend the files at the places named; `escalation check` lists them all."),
     "evidence": Fault(
@@ -87,6 +88,9 @@ FAULTS = {
         13,
         "Its process was killed from outside, mostly for want of memory: run the command again "
         "with --jobs 1 or fewer --draws.",
+    ),
+    UNHEARD: Fault(
+        14, "Mend the command; the next run with --on-alert hands the alerts over, once more."
     ),
     "interrupted": Fault(130, "Nothing was lost: run the command again."),
     "terminated": Fault(143, "Nothing was lost: run the command again."),

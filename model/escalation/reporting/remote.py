@@ -28,9 +28,10 @@ from escalation.errors import EscalationError
 from escalation.reporting.faults import ReportError, in_words, kind_of
 from escalation.reporting.outcomes import LAST, Outcome
 from escalation.reporting.provenance import relative
-from escalation.reporting.report import RESULT, Job, ReportRun, check_clock, raised_alerts, there
+from escalation.reporting.report import RESULT, Job, ReportRun, check_clock, there
 from escalation.reporting.requests import NOTEBOOK
 from escalation.reporting.shelf import intact
+from escalation.reporting.summary import raised_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -34,7 +34,7 @@ from escalation.reporting.provenance import git_state, inputs, inputs_digest, re
 from escalation.reporting.record import to_json
 from escalation.reporting.requests import FORMATS, Request, made_with_digest, notebook_digest
 from escalation.reporting.shelf import COMPLETE, MANIFEST, outputs
-from escalation.reporting.summary import summary
+from escalation.reporting.summary import raised_alerts, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -299,14 +299,6 @@ def _make(job: Job, shelf: Shelves, making: Making) -> ReportRun:
     shelf.forget_failed()
     alerts = raised_alerts(manifest, result)
     return ReportRun(Path(shelf.place), fresh=True, manifest=manifest, run=name, alerts=alerts)
-
-
-def raised_alerts(
-    manifest: Mapping[str, Any], result: Mapping[str, Any]
-) -> tuple[dict[str, Any], ...]:
-    """Return the alerts that are raised, each with its text."""
-    pairs = zip(manifest["summary"]["alerts"], result["alerts"], strict=True)
-    return tuple({**data, "text": said["text"]} for said, data in pairs if said["raised"])
 
 
 def _begun(job: Job, shelf: Shelves, earlier: Path | None) -> dict[str, Any]:

@@ -96,6 +96,20 @@ def _since(since: Data | None) -> dict[str, Any] | None:
     }
 
 
+def raised_alerts(manifest: Data, result: Data) -> tuple[dict[str, Any], ...]:
+    """Return the alerts that are raised, each with its text.
+
+    Parameters
+    ----------
+    manifest : Mapping
+        With the summary of the result.
+    result : Mapping
+        As in `result.json`.
+    """
+    pairs = zip(manifest["summary"]["alerts"], result["alerts"], strict=True)
+    return tuple({**data, "text": said["text"]} for said, data in pairs if said["raised"])
+
+
 def cause(parts: Sequence[Data]) -> str:
     """Say what moved a probability, in points, the furthest first.
 
