@@ -25,8 +25,10 @@ import nbformat
 import pytest
 
 from desks import ASSESS, RUN, alive, desk_in, small, wait_for
+from escalation.reporting.disk import lock
 from escalation.reporting.environment import installed
 from escalation.reporting.faults import FAULTS, exit_code
+from escalation.reporting.shelf import LOCK
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reports are forked on Linux only")
 NAME = "scenario_report.ipynb"  # the workspace's own, which the runner takes by itself
@@ -168,7 +170,7 @@ def test_codes_are_distinct() -> None:
     assert exit_code(["disk"]) == 8
 
 
-@pytest.mark.parametrize("name", ["raises", "dies", "full"])
+@pytest.mark.parametrize("name", ["raises", "dies", "full", "hungry"])
 def test_failed_run_keeps_its_notebook_with_the_error_on_top(
     made: tuple[Path, Said], name: str
 ) -> None:
@@ -290,7 +292,7 @@ def test_no_more_at_once_than_asked_for(desk: Path) -> None:
 
 
 def test_hung_cell_is_stopped_by_the_watchdog(desk: Path) -> None:
-    """Code 7; the notebook ends at the cell that hung; nothing of it runs on."""
+    """Code 7; the notebook shows how far it came; nothing of it runs on."""
     hang = (
         "import os, subprocess, time\n"
         "child = subprocess.Popen(['sleep', '1000'])\n"
@@ -528,6 +530,19 @@ def test_alert_that_was_not_taken_is_handed_over_by_the_next_run(desk: Path) -> 
     assert one["alerts"][0]["probability"] > 0
 
 
+def test_waiting_for_another_runner_is_not_counted(desk: Path) -> None:
+    """A report's time begins when it is its turn, however long another one was at it."""
+    path = scenario(desk, "fine")
+    folder = desk / "reports/tiny-fine"
+    folder.mkdir(parents=True)
+    words = command(path, "--timeout", "0.25")
+    with lock(folder / LOCK):  # as of somebody who makes this report
+        runner = subprocess.Popen(words, cwd=desk)
+        time.sleep(20)
+        assert runner.poll() is None
+    assert runner.wait(SECONDS) == 0
+
+
 def test_alert_survives_an_interruption(desk: Path) -> None:
     """Ctrl-C while the command runs ends it; the next run starts it again."""
     path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
@@ -567,13 +582,34 @@ def test_command_that_is_none_is_refused_at_once(desk: Path, words: str) -> None
     assert not (desk / "reports").exists()
 
 
-def test_two_scenarios_of_one_name_are_refused(desk: Path) -> None:
-    """Their reports would overwrite each other's."""
-    other = desk / "elsewhere/tiny"
-    shutil.copytree(desk / "scenarios/tiny", other)
-    said = report(desk, "scenarios/tiny/baseline.yaml", "elsewhere/tiny/baseline.yaml")
+def test_what_cannot_be_requested_stops_no_other(desk: Path) -> None:
+    """A path that is not there, two scenarios of one name: told as failures; the rest is made."""
+    shutil.copytree(desk / "scenarios/tiny", desk / "elsewhere/tiny")
+    fine = scenario(desk, "fine")
+    pair = ("scenarios/tiny/baseline.yaml", "elsewhere/tiny/baseline.yaml")
+    (desk / "empty").mkdir()
+    said = report(desk, "gone.yaml", *pair, "empty", fine)
+    assert said.code == 1, said
+    assert "1 made, 4 failed in" in said.err
+    assert "gone.yaml:1:1: no such file or folder" in said.err
+    assert "empty:1:1: no scenario in this folder" in said.err
+    for one, other in (pair, pair[::-1]):
+        assert f"{one}:1:1: its reports would stand where those of {other} do" in said.err
+    assert [each.name for each in (desk / "reports").glob("*/last.json")] == ["last.json"]
+    assert last(desk, "fine")["status"] == "made"
+    alone = report(desk, "gone.yaml")
+    assert (alone.code, "1 failed in" in alone.err) == (1, True)
+
+
+def test_what_is_no_file_is_no_scenario(desk: Path) -> None:
+    """A pipe with a scenario's name holds nobody up."""
+    os.mkfifo(desk / "scenarios/tiny/pipe.yaml")
+    said = report(desk, "scenarios")
+    assert said.code == 0, said
+    assert said.out.count("\n") == 1
+    said = report(desk, "scenarios/tiny/pipe.yaml")
     assert said.code == 1
-    assert "rename one of them" in said.err
+    assert "pipe.yaml:1:1: no file" in said.err
 
 
 def test_terminal_shows_how_far_it_is(desk: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from escalation.errors import RunError
-from escalation.reporting.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs
+from escalation.reporting.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs, rescue
 
 KEY = "0123456789abcdef"
 
@@ -122,3 +122,18 @@ def test_unwritable_place_is_a_clear_error(tmp_path: Path) -> None:
         shelf(tmp_path).locked(),
     ):
         pass
+
+
+def test_remains_are_left_to_a_runner_that_is_at_it(tmp_path: Path) -> None:
+    """A batch with other reports under way does not wait for it; the runner sweeps them up."""
+    place = shelf(tmp_path)
+    manifest = {"as_of": place.as_of, "inputs_digest": place.key}
+    with place.locked():
+        building = place.build()
+        with pytest.raises(BlockingIOError):
+            rescue(place.folder, building, manifest)
+        assert building.is_dir()
+        place.build()
+        assert not building.exists()
+    left = place.build()
+    assert rescue(place.folder, left, manifest) == place.failed

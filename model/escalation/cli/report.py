@@ -96,7 +96,8 @@ def _report(options: argparse.Namespace) -> int:
         cluster=options.cluster or "",
     )
     watch = Watch(options.out)
-    batch = Batch(_requests(options), settings, watch)
+    paths, wrong = _scenarios(options.paths)
+    batch = Batch(_requests(options, paths), settings, watch, refused=[*map(_refused, wrong)])
     try:
         code = batch.run()
     finally:
@@ -109,7 +110,7 @@ def _report(options: argparse.Namespace) -> int:
     return code
 
 
-def _requests(options: argparse.Namespace) -> list[Request]:
+def _requests(options: argparse.Namespace, paths: Sequence[Path]) -> list[Request]:
     from escalation.reporting.requests import Request
 
     return [
@@ -123,34 +124,60 @@ def _requests(options: argparse.Namespace) -> list[Request]:
             formats=options.format,
             force=options.force,
         )
-        for path in _scenarios(options.paths)
+        for path in paths
     ]
 
 
-def _scenarios(paths: Sequence[Path]) -> list[Path]:
-    """Return the scenarios that paths mean; two of one name would share a folder of reports."""
-    found = [each for path in paths for each in _found(path)]
-    if not found:
-        raise InvalidInputError([Problem(paths[0], 1, 1, "", "no scenario in this folder")])
-    named: dict[str, Path] = {}
-    for path in found:
-        other = named.setdefault(name_of(path.resolve()), path)
-        if other.resolve() != path.resolve():
+def _scenarios(paths: Sequence[Path]) -> tuple[list[Path], list[InvalidInputError]]:
+    """Return the scenarios that paths mean, and what is wrong with the rest."""
+    named: dict[str, dict[Path, Path]] = {}
+    wrong = []
+    for path in paths:
+        try:
+            for each in _found(path):
+                real = each.resolve()
+                named.setdefault(name_of(real), {}).setdefault(real, each)
+        except InvalidInputError as error:
+            wrong.append(error)
+    found = []
+    for one in named.values():
+        same = [*one.values()]
+        if len(same) == 1:
+            found += same
+            continue
+        for path, other in zip(same, [*same[1:], same[0]], strict=True):
             message = f"its reports would stand where those of {other} do; rename one of them"
-            raise InvalidInputError([Problem(path, 1, 1, "", message)])
-    return list(named.values())
+            wrong.append(_wrong(path, message))
+    return found, wrong
+
+
+def _wrong(path: Path, message: str) -> InvalidInputError:
+    return InvalidInputError([Problem(path, 1, 1, "", message)])
+
+
+def _refused(error: InvalidInputError) -> Outcome:
+    """Return what came of a path that means no scenario."""
+    from escalation.reporting.outcomes import Outcome
+
+    path = str(error.problems[0].path)
+    return Outcome(path, path, "failed", fault="invalid", error=str(error), begun=False)
 
 
 def _found(path: Path) -> Sequence[Path]:
     """Return the scenarios of a path; what reads YAML is only loaded if there is need."""
     if path.is_file():
         return [path]
-    sights = {each: at_first_sight(each) for each in yaml_files(path)} if path.is_dir() else {}
-    if sights and None not in sights.values():
-        return [each for each, sight in sights.items() if sight]
-    from escalation.reading.scenario import find_scenarios
+    if not path.is_dir():
+        raise _wrong(path, "no file" if path.exists() else "no such file or folder")
+    sights = {each: at_first_sight(each) for each in yaml_files(path)}
+    found: Sequence[Path] = [each for each, sight in sights.items() if sight]
+    if None in sights.values():
+        from escalation.reading.scenario import find_scenarios
 
-    return find_scenarios([path])
+        found = find_scenarios([path])
+    if not found:
+        raise _wrong(path, "no scenario in this folder")
+    return found
 
 
 def _processors() -> int:

@@ -46,7 +46,9 @@ def name_of(path: Path) -> str:
 
 
 def yaml_files(folder: Path) -> Iterator[Path]:
-    """Yield the YAML files below a folder, sorted; hidden folders and symbolic links left aside.
+    """Yield the YAML files below a folder, sorted.
+
+    Hidden folders, symbolic links, and what is no regular file (a pipe) are left aside.
 
     Raises
     ------
@@ -62,7 +64,9 @@ def yaml_files(folder: Path) -> Iterator[Path]:
                 message = f"more than {MAX_FILES:,} files; name a folder with fewer"
                 raise InvalidInputError([Problem(folder, 1, 1, "", message)])
             path = Path(here, name)
-            if path.suffix.lower() in {".yaml", ".yml"} and not path.is_symlink():
+            if path.suffix.lower() not in {".yaml", ".yml"} or path.is_symlink():
+                continue
+            if path.is_file():
                 yield path
 
 

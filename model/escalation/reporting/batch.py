@@ -104,6 +104,8 @@ class Batch:
         All with the same `out`.
     settings : Settings
     screen : Screen
+    refused : sequence of Outcome
+        What was asked for besides, and cannot be requested.
     outcomes : list of Outcome
         In the order in which they were over.
     troubles : list of str
@@ -113,6 +115,7 @@ class Batch:
     requests: Sequence[Request]
     settings: Settings = field(default_factory=Settings)
     screen: Screen = field(default_factory=Nobody)
+    refused: Sequence[Outcome] = ()
     outcomes: list[Outcome] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     _running: list[Child] = field(default_factory=list)
@@ -132,6 +135,8 @@ class Batch:
         memory = _Memory()
         with _terminable() as deaf:
             try:
+                for each in self.refused:
+                    self._over(each)
                 for request in self.requests:
                     outcome = memory.settled(request)
                     if outcome is None:
@@ -369,10 +374,21 @@ def _rescued(child: Child, why: dict[str, str]) -> Path | None:
     manifest = child.known["manifest"] | why
     manifest |= {"advice": fault.advice, "exit_code": fault.exit_code}
     folder = Path(child.request.out).resolve() / child.request.name
+    building = Path(child.known["building"])
     try:
-        return rescue(folder, Path(child.known["building"]), manifest)
+        _explain(child.request, building, **why)
+        return rescue(folder, building, manifest)
     except (OSError, EscalationError):
         return None
+
+
+def _explain(request: Request, building: Path, fault: str, error: str) -> None:
+    """Write the notebook that a killed process could not, with the error on top."""
+    from escalation.reporting.execution import keep_unfinished, read
+
+    if building.is_dir():
+        said = f"{error[0].upper()}{error[1:]}. What it had run is lost with its process."
+        keep_unfinished(read(request.report_notebook(), {}), [], building, fault, said)
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def execute(
                 on_cell_complete=count,
             )
     except (EscalationError, OSError, KeyboardInterrupt, Stopped) as error:
-        _keep(notebook, done, folder, error)
+        keep_unfinished(notebook, done, folder, kind_of(error), in_words(error))
         raise
     finally:
         shutil.rmtree(folder / PRIVATE, ignore_errors=True)
@@ -143,10 +143,21 @@ def execute(
     return ready
 
 
-def _keep(
-    notebook: NotebookNode, done: list[NotebookNode], folder: Path, error: BaseException
+def keep_unfinished(
+    notebook: NotebookNode, done: list[NotebookNode], folder: Path, fault: str, words: str
 ) -> None:
-    """Write what was run of a notebook that failed, with the error on top."""
+    """Write what was run of a notebook that was not finished, with the error on top.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        As it was to be run.
+    done : list of NotebookNode
+        Cells that were run.
+    folder : Path
+    fault, words : str
+        Kind of failure, and what was wrong.
+    """
     import nbformat
     from nbformat.v4 import new_markdown_cell
 
@@ -156,7 +167,7 @@ def _keep(
         ran = {cell.id: cell for cell in done}
         partial = copy(notebook)
         partial.cells = [ran.get(cell.id, cell) for cell in notebook.cells]
-    said = f"**This report was not made.** {in_words(error)}\n\n{FAULTS[kind_of(error)].advice}"
+    said = f"**This report was not made.** {words}\n\n{FAULTS[fault].advice}"
     partial.cells.insert(0, new_markdown_cell(said))  # type: ignore[no-untyped-call]
     try:
         nbformat.write(partial, folder / EXECUTED)  # type: ignore[no-untyped-call]

@@ -64,8 +64,8 @@ FAULTS = {
     ),
     "overtime": Fault(
         7,
-        "report.ipynb in the folder named ends at the cell that hung: mend it, or give more time "
-        "with --timeout MINUTES.",
+        "Open report.ipynb in the folder named: the error stands on top, and what was run has its "
+        "output. Mend the cell that hung, or give more time with --timeout MINUTES.",
     ),
     "disk": Fault(
         8,
@@ -95,6 +95,7 @@ FAULTS = {
     "interrupted": Fault(130, "Nothing was lost: run the command again."),
     "terminated": Fault(143, "Nothing was lost: run the command again."),
 }
+ENDED = frozenset({"interrupted", "terminated"})  # by somebody, whatever was being made
 _BY_NUMBER = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "disk"),
     **dict.fromkeys(

@@ -6,14 +6,16 @@
 The process that forks has one thread and no sockets, so that its forks are sound; what it has
 imported is shared, page by page, until somebody writes to it. A report's process makes one report
 and ends. It ends at its deadline by itself; it is killed, with its kernel and whatever that
-started, if it does not, or if the process that watches it ends. Where processes cannot be forked
-soundly (all systems but Linux), each is started anew and imports for itself.
+started, if it does not, or if the process that watches it ends. That it waits for another runner
+is not counted. Where processes cannot be forked soundly (all systems but Linux), each is started
+anew and imports for itself.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import math
 import os
 import signal
 import sys
@@ -112,7 +114,8 @@ class Child:
     request : Request
     process : multiprocessing.Process
     said : Connection
-        What it tells: `at` (share, step), `known` (fields of its manifest), `done`, `failed`.
+        What it tells: `at` (share, step), `known` (fields of its manifest), `may take`
+        (seconds from now), `done`, `failed`.
     deadline : float
         Monotonic time at which it is killed.
     known : dict
@@ -153,6 +156,8 @@ class Child:
                     self.share, self.step = data
                 elif kind == "known":
                     self.known |= data
+                elif kind == "may take":
+                    self.deadline = time.monotonic() + data + GRACE
                 else:
                     self.ended = data
         except (EOFError, OSError):
@@ -192,27 +197,40 @@ def _work(request: Request, said: Connection, theirs: Connection, seconds: float
             stub = Stub.fork(said.fileno())
         signal.signal(signal.SIGALRM, _stopper(seconds))
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        said.send(_make(request, said, stub))
-    finally:
+        word = _make(request, said, stub, seconds)
+    except BaseException as error:  # noqa: BLE001 (whatever it is, the parent hears of it)
+        word = "failed", _why(error)
+    try:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        said.send(word)
+    finally:
         if stub is not None:
             stub.close()
         said.close()
         os._exit(0)
 
 
-def _make(request: Request, said: Connection, stub: Stub | None) -> tuple[str, object]:
+def _why(error: BaseException) -> dict[str, str]:
+    """Return what is told of a report that was not made."""
+    meant = isinstance(error, (EscalationError, OSError, KeyboardInterrupt, Stopped))
+    words = in_words(error) if meant else f"{type(error).__name__}: {error}"
+    return {"fault": kind_of(error), "error": words}
+
+
+def _make(
+    request: Request, said: Connection, stub: Stub | None, seconds: float
+) -> tuple[str, object]:
     """Make the report; return what came of it."""
     from escalation.reporting.progress import Progress
     from escalation.reporting.report import Making, make
 
+    def clock(what: str) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds if what == "begin" else 0)
+        said.send(("may take", seconds if what == "begin" else math.inf))
+
     progress = Progress(lambda share, step: said.send(("at", (share, step))))
-    try:
-        run = make(request, Making(progress, stub, lambda data: said.send(("known", data))))
-    except (EscalationError, OSError, KeyboardInterrupt, Stopped) as error:
-        return "failed", {"fault": kind_of(error), "error": in_words(error)}
-    except Exception as error:  # noqa: BLE001 (one report's fault is never another's)
-        return "failed", {"fault": "other", "error": f"{type(error).__name__}: {error}"}
+    making = Making(progress, stub, lambda data: said.send(("known", data)), clock)
+    run = make(request, making)
     return "done", {
         "fresh": run.fresh,
         "run": run.run,

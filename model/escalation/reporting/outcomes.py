@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from escalation.reporting.disk import write_whole
-from escalation.reporting.faults import FAULTS
+from escalation.reporting.faults import ENDED, FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ class Outcome:
     fault, error : str
         Kind of failure (`escalation.reporting.faults`), and what was wrong.
     begun : bool
-        Whether anything was tried at all.
+        Whether anything was tried at all; if not, there is no attempt to be kept.
     alerts : tuple of Mapping
         Those that are raised, each with its `text`.
     warning, title : str
@@ -118,9 +118,9 @@ def told(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
     counts = [f"{count[status]} {status}" for status in ("made", "unchanged", "failed")]
     lines = [f"{', '.join(each for each in counts if each[0] != '0')} in {_time(seconds)}"]
     failures = [each for each in outcomes if each.status == "failed"]
-    idle = [each for each in failures if not each.begun]
+    idle = [each for each in failures if not each.begun and each.fault in ENDED]
     for each in failures:
-        if each.begun:
+        if each not in idle:
             lines += ["", f"{each.scenario} failed:", *_indented(each.error)]
             lines += _indented(FAULTS[each.fault].advice)
     if idle:

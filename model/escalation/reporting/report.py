@@ -93,11 +93,14 @@ class Making:
         A forked process that becomes the kernel; by default a new one does.
     tell : callable
         Told where the run is built and what its manifest is so far, as soon as that is known.
+    clock : callable
+        Told "stop" before the report waits for another runner, and "begin" when its time begins.
     """
 
     progress: Progress
     stub: Stub | None = None
     tell: Callable[[Mapping[str, Any]], None] = field(default=lambda _: None)
+    clock: Callable[[str], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,11 @@ def make(request: Request, making: Making) -> ReportRun:
     job = Job.of(request)
     shelf = job.shelf
     making.tell({"as_of": str(job.case.as_of)})
+    making.clock("stop")
+    making.progress.step("waiting for another runner")
     with shelf.locked():
+        making.clock("begin")
+        making.progress.step("looking")
         run = there(request, shelf)
         if run is None:
             check_clock(request, shelf)

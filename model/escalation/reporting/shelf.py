@@ -34,6 +34,7 @@ COMPLETE = "complete"
 LOCK = ".lock"
 PRIVATE = ".kernel"  # of a kernel while it runs
 _BUILDING = ".building-"
+_PATIENCE = 1.0  # seconds to wait for a lock with reports under way
 _KEY = 12  # hexadecimal digits of a digest that stand in a folder's name
 
 
@@ -93,14 +94,20 @@ class Shelf:
         return self.folder / "failed" / self.name
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other runners of this scenario out; a lock ends with its process."""
+    def locked(self, *, seconds: float | None = None) -> Iterator[None]:
+        """Keep other runners of this scenario out; a lock ends with its process.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            How long to wait for one at most (then it is a BlockingIOError); by default for ever.
+        """
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
             (self.folder / LOCK).touch()
         except OSError as error:
             raise as_error(error, f"{self.folder} cannot be written") from error
-        with lock(self.folder / LOCK):
+        with lock(self.folder / LOCK, seconds=seconds):
             yield
 
     def find(self) -> dict[str, Any] | None:
@@ -196,12 +203,13 @@ def rescue(folder: Path, building: Path, manifest: dict[str, Any]) -> Path | Non
     Raises
     ------
     OSError
-        If they cannot be kept.
+        If they cannot be kept; a BlockingIOError if another runner is at this scenario: it sweeps
+        them up.
     """
     if not building.is_dir():
         return None
     shelf = Shelf(folder, manifest["as_of"], manifest["inputs_digest"])
-    with shelf.locked():
+    with shelf.locked(seconds=_PATIENCE):
         shutil.rmtree(building / PRIVATE, ignore_errors=True)
         text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
         (building / MANIFEST).write_text(text, encoding="utf-8")
