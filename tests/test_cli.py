@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -154,6 +156,16 @@ def test_impossible_evidence_has_its_own_exit_code(
         ["assess", "x.yaml", "--as-of", "22.11.2025"],
         ["assess", "x.yaml", "--horizon", "soon"],
         ["assess", "x.yaml", "--draws", "0"],
+        ["assess", "x.yaml", "--horizon", "99999999999d"],
+        ["report", "x.yaml", "--timeout", "1e12"],
+        ["report", "x.yaml", "--timeout", "nan"],
+        ["report", "x.yaml", "--out", "s3://"],
+        ["report", "x.yaml", "--out", "s3:///prefix"],
+        ["report", "x.yaml", "--out", ""],
+        ["prune", "--keep", "1", "--reports", "s3://bucket/reports"],
+        ["archive", "s3://bucket/reports"],
+        ["history", "x", "--reports", "s3://bucket/reports"],
+        ["index", "--reports", "s3://bucket/reports"],
         ["nonsense"],
     ],
 )
@@ -163,6 +175,53 @@ def test_wrong_usage_is_said(arguments: list[str], capsys: pytest.CaptureFixture
         main(arguments)
     assert end.value.code == 2
     assert "escalation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--horizon", "99999999d", "the horizon must be at least one day, at most 3,650"),
+        ("--as-of", "1980-01-01", "before the scenario starts"),
+        ("--as-of", "9999-01-01", "more than 18,250 days after the scenario's start"),
+    ],
+)
+def test_what_cannot_be_assessed_is_said(
+    path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+) -> None:
+    """A time too long to be computed, or before the beginning, is an error and no traceback."""
+    assert main(["assess", str(path), "--draws", "16", option, value]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reader", "code", "said"),
+    [("| true", 141, ""), (">/dev/full", 4, "escalation: [Errno 28] No space left on device\n")],
+)
+def test_what_nobody_reads_is_no_success(path: Path, reader: str, code: int, said: str) -> None:
+    """A closed pipe ends a command as any other, a full disk is said; there is no traceback."""
+    words = shlex.join([sys.executable, "-m", "escalation", "assess", str(path), "--draws", "16"])
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{words} {reader}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_data_stay_data_in_ascii(path: Path) -> None:
+    """What an encoding does not have is escaped as JSON does."""
+    text = path.read_text(encoding="utf-8").replace("A small case", "Ein kleiner Fall – ähem 🙂")
+    path.write_text(text, encoding="utf-8")
+    for words in (["--json"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "escalation", "assess", str(path), "--draws", "16", *words],
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout.isascii()
+    assert rb"Ein kleiner Fall \u2013 \u00e4hem \ud83d\ude42" in done.stdout
 
 
 def test_schema_is_written(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def test_prune_asks_first(desk: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert not (desk / "reports/case-base/2030-01-01/report.html").exists()
     assert "page removed" in (desk / "reports" / PAGE).read_text(encoding="utf-8")
     assert run(capsys, "prune", "--keep", "none")[0] == 1
+    code, _, err = run(capsys, "prune", "--keep", "1", "--reports", "nowhere")
+    assert (code, err) == (4, "escalation: no folder nowhere\n")
 
 
 def test_archive_says_what_is_wrong_and_where(

@@ -102,6 +102,13 @@ def test_days_are_counted_from_the_latest(out: Path) -> None:
     assert whole == {"2030-01-03", "2030-01-04", "2030-01-05"}
 
 
+@pytest.mark.parametrize("long", ["3000y", "999999999y", "999999999"])
+def test_longer_than_there_are_days_keeps_all(out: Path, long: str) -> None:
+    """However much is to be kept, what is there is no more than that."""
+    prune(out, keep(long), remove=True)
+    assert all((run / "report.html").exists() for run in out.glob("case-base/2030-*"))
+
+
 def test_failed_runs_of_kept_days_and_torn_runs_stay(out: Path) -> None:
     """What somebody may still want to look at is left alone."""
     shelves.fail(out, as_of="2030-01-05")

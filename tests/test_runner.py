@@ -601,6 +601,13 @@ def test_what_cannot_be_requested_stops_no_other(desk: Path) -> None:
     assert (alone.code, "1 failed in" in alone.err) == (1, True)
 
 
+def test_day_before_the_start_is_told_as_an_option(desk: Path) -> None:
+    """Not the scenario is wrong: another day is asked for."""
+    said = report(desk, "scenarios/tiny/baseline.yaml", "--as-of", "1980-01-01")
+    assert said.code == 1
+    assert "1980-01-01 is before the start (2030-01-01); give another --as-of" in said.err
+
+
 def test_what_is_no_file_is_no_scenario(desk: Path) -> None:
     """A pipe with a scenario's name holds nobody up."""
     os.mkfifo(desk / "scenarios/tiny/pipe.yaml")

@@ -48,7 +48,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--draws", type=values.positive, metavar="N", help="prior draws")
     command.add_argument("--seed", type=int, metavar="N", help="keys every random number")
     command.add_argument(
-        "--out", default="reports", metavar="PLACE", help="a folder, or s3://bucket/prefix"
+        "--out",
+        type=values.place,
+        default="reports",
+        metavar="PLACE",
+        help="a folder, or s3://bucket/prefix",
     )
     command.add_argument(
         "--format",

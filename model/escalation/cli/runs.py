@@ -75,7 +75,9 @@ def _add_prune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_archive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("archive", help="check that forecasts are all there and unedited")
-    command.add_argument("reports", type=Path, nargs="?", default=REPORTS, metavar="REPORTS")
+    command.add_argument(
+        "reports", type=values.folder, nargs="?", default=REPORTS, metavar="REPORTS"
+    )
     command.add_argument(
         "--head",
         default="",
@@ -101,7 +103,7 @@ def _add_schedule(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_reports(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--reports", type=Path, default=REPORTS, metavar="DIR")
+    command.add_argument("--reports", type=values.folder, default=REPORTS, metavar="DIR")
 
 
 def _say(text: str) -> None:
@@ -196,6 +198,8 @@ def _prune(options: argparse.Namespace) -> int:
     from escalation.reporting import index, retention
 
     rule = retention.keep(options.keep)
+    if not options.reports.is_dir():
+        raise RunError(f"no folder {options.reports}")
     gone = retention.prune(options.reports, rule, remove=options.yes)
     for each in gone:
         place = each.run.folder.relative_to(options.reports)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from escalation.errors import InvalidValueError
 
-HORIZON = re.compile(r"^\s*(\d+)\s*([dwy]?)\s*$")
+HORIZON = re.compile(r"^\s*(\d{1,9})\s*([dwy]?)\s*$")
+MAX_MINUTES = 60 * 24 * 365
 DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 
 
@@ -35,10 +37,11 @@ def iso_date(text: str) -> date:
 def days(text: str) -> int:
     """Read a number of days, such as 90d, 12w or 1y."""
     match = HORIZON.match(text)
-    if not match or not int(match[1]):
+    found = int(match[1]) * DAYS[match[2]] if match else 0
+    if not found:
         message = f"'{text}' is not a duration; write it as 90d, 12w or 1y"
         raise argparse.ArgumentTypeError(message)
-    return int(match[1]) * DAYS[match[2]]
+    return found
 
 
 def positive(text: str) -> int:
@@ -50,13 +53,13 @@ def positive(text: str) -> int:
 
 
 def minutes(text: str) -> float:
-    """Read a time in minutes, above 0."""
+    """Read a time in minutes, above 0 and up to a year."""
     try:
         found = float(text)
     except ValueError:
         found = 0.0
-    if not 0 < found < float("inf"):
-        message = f"'{text}' is not a time in minutes; write 30, or 0.5"
+    if not 0 < found <= MAX_MINUTES:
+        message = f"'{text}' is not a time in minutes, up to a year; write 30, or 0.5"
         raise argparse.ArgumentTypeError(message)
     return found
 
@@ -80,3 +83,20 @@ def command(text: str) -> str:
     except InvalidValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def place(text: str) -> str:
+    """Read where reports are to stand: a folder, or an address with a bucket in it."""
+    _, address, rest = text.partition("://")
+    if not text or (address and not rest.partition("/")[0]):
+        message = f"'{text}' is no place; write a folder, or s3://bucket/prefix"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def folder(text: str) -> Path:
+    """Read a folder of reports, which an object store is not."""
+    if "://" in text:
+        message = f"'{text}' is an address; this needs a folder on this machine"
+        raise argparse.ArgumentTypeError(message)
+    return Path(text)

@@ -20,6 +20,7 @@ from escalation.errors import InvalidValueError
 from escalation.maths.filtering import Questions
 from escalation.maths.priors import distribution
 from escalation.reading.case import Assumption, RateSpec
+from escalation.reading.settings import MAX_HISTORY, MAX_HORIZON
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -164,14 +165,18 @@ def plan(scenario: Scenario, as_of: date | None = None, horizon: int | None = No
     Raises
     ------
     InvalidValueError
-        If the as-of date is before the start of the scenario, or the horizon not positive.
+        If the as-of date is before the start of the scenario or too long after it, or the horizon
+        not positive or too long.
     """
     day, ahead = as_of or scenario.as_of, scenario.horizon if horizon is None else horizon
     if day < scenario.start:
         message = f"as-of date {day} is before the scenario starts ({scenario.start})"
         raise InvalidValueError(message)
-    if ahead < 1:
-        message = f"the horizon must be at least one day (got {ahead})"
+    if (day - scenario.start).days > MAX_HISTORY:
+        message = f"as-of date {day} is more than {MAX_HISTORY:,} days after the scenario's start"
+        raise InvalidValueError(message)
+    if not 1 <= ahead <= MAX_HORIZON:
+        message = f"the horizon must be at least one day, at most {MAX_HORIZON:,} (got {ahead:,})"
         raise InvalidValueError(message)
     return _lay_out(scenario, day, ahead, Space(scenario.factors), {})
 

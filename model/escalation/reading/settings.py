@@ -53,12 +53,14 @@ class Settings:
         as_of, place = self._day("as_of"), self._value("as_of")
         if given is not None:
             as_of, place = given, Location(Path("--as-of"), 1, 1)
+        instead = "" if given is None else "; give another --as-of"
         if _NO_DAY in {start, as_of}:
             return as_of
         if as_of < start:
-            self.findings.error(place, "as_of", f"{as_of} is before the start ({start})")
+            self.findings.error(place, "as_of", f"{as_of} is before the start ({start}){instead}")
         elif (as_of - start).days > MAX_HISTORY:
-            self.findings.error(place, "as_of", f"more than {MAX_HISTORY:,} days after the start")
+            said = f"more than {MAX_HISTORY:,} days after the start{instead}"
+            self.findings.error(place, "as_of", said)
         return as_of
 
     def horizon(self, given: int | None) -> int:

@@ -45,7 +45,9 @@ class Fault:
 
 UNHEARD = "alerts"  # the reports are there, but a command did not take their alerts
 FAULTS = {
-    "invalid": Fault(1, "Mend the files at the places named; `escalation check` lists them all."),
+    "invalid": Fault(
+        1, "Mend the files or options at the places named; `escalation check` lists all of a file."
+    ),
     "evidence": Fault(
         3,
         "Look at the report that is named: change its grade or date, or the rates that rule it "

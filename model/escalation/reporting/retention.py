@@ -19,7 +19,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from escalation.errors import InvalidValueError, RunError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT = frozenset({"forecast.csv", "result.json", "inputs.zip", MANIFEST, runs.PRUNED})
-_KEEP = re.compile(r"(\d+)([dwy]?)")
+_KEEP = re.compile(r"(\d{1,9})([dwy]?)")
 _DAYS = {"d": 1, "w": 7, "y": 365}
 
 
@@ -55,8 +55,10 @@ class Keep:
         """Choose from as-of days, always at least the latest."""
         latest = sorted(set(as_of), reverse=True)
         if self.days is not None and latest:
-            first = str(date.fromisoformat(latest[0]) - timedelta(self.days))
-            return frozenset(each for each in latest if each > first)
+            first = date.fromisoformat(latest[0]).toordinal() - self.days
+            return frozenset(
+                each for each in latest if date.fromisoformat(each).toordinal() > first
+            )
         return frozenset(latest[: self.count])
 
 
