@@ -170,6 +170,14 @@ def test_codes_are_distinct() -> None:
     assert exit_code(["disk"]) == 8
 
 
+def test_codes_are_documented(workspace: Path) -> None:
+    """The table of exit codes has a row for each."""
+    text = (workspace / "docs/runs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE)
+    told = {int(code) for row in rows for code in row.split(",")}
+    assert told == {0, 2, *(each.exit_code for each in FAULTS.values())}
+
+
 @pytest.mark.parametrize("name", ["raises", "dies", "full", "hungry"])
 def test_failed_run_keeps_its_notebook_with_the_error_on_top(
     made: tuple[Path, Said], name: str

@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from escalation.errors import EscalationError
 from escalation.reporting import known
 from escalation.reporting.faults import FAULTS, UNHEARD, Stopped, exit_code, in_words, kind_of
-from escalation.reporting.handover import AT_ONCE, Handover
+from escalation.reporting.handover import AT_ONCE, Handover, not_taken
 from escalation.reporting.outcomes import LAST, Outcome
 from escalation.reporting.requests import made_with_digest
 from escalation.reporting.shelf import intact, rescue
@@ -128,6 +128,11 @@ class Batch:
         """Where all reports stand; nowhere, if none is asked for."""
         return self.requests[0].out if self.requests else "://"
 
+    @property
+    def _remote(self) -> bool:
+        """Whether they stand where nothing is remembered."""
+        return "://" in self._out
+
     def run(self) -> int:
         """Make them all, and return the exit code."""
         waiting: deque[Request] = deque()
@@ -204,10 +209,9 @@ class Batch:
     def _over(self, outcome: Outcome) -> None:
         """Take down what came of a request, and only then show it."""
         self.outcomes.append(outcome)
-        out = self._out
-        if outcome.begun and "://" not in out:
+        if outcome.begun and not self._remote:
             try:
-                outcome.keep(Path(out))
+                outcome.keep(Path(self._out))
             except (OSError, ValueError) as error:
                 self.troubles.append(f"{outcome.scenario}: {LAST} not written: {in_words(error)}")
         if self.settings.on_alert and outcome.alerts:
@@ -226,7 +230,7 @@ class Batch:
         self._handovers = [each for each in self._handovers if not self._heard(each)]
         while self._raised and len(self._handovers) < AT_ONCE:
             outcome = self._raised.popleft()
-            if outcome.status == "made" or "://" not in self._out:  # a store remembers nothing
+            if outcome.status == "made" or not self._remote:
                 begun = Handover.start(self.settings.on_alert, outcome, self._out)
                 self._handovers += [] if begun is None else [begun]
 
@@ -234,7 +238,7 @@ class Batch:
         """Whether a command has ended, well or not."""
         trouble = handover.poll()
         if trouble:
-            self.troubles.append(f"{trouble}. {FAULTS[UNHEARD].advice}")
+            self.troubles.append(trouble)
             self._unheard.add(UNHEARD)
         return trouble is not None
 
@@ -264,11 +268,14 @@ class Batch:
         for each in self._handovers:
             if not self._heard(each):
                 each.stop()
-                self.troubles.append(each.told(f"it was stopped. {FAULTS[UNHEARD].advice}"))
+                self.troubles.append(each.told("it was stopped"))
+        for outcome in self._raised:
+            said = not_taken(outcome.scenario, "it was not started", remembered=not self._remote)
+            self.troubles.append(said)
 
     def _refresh(self) -> None:
         """Bring the page of all reports up to date."""
-        if "://" in self._out:
+        if self._remote:
             return
         from escalation.reporting.index import refresh
 
@@ -376,7 +383,8 @@ def _rescued(child: Child, why: dict[str, str]) -> Path | None:
     folder = Path(child.request.out).resolve() / child.request.name
     building = Path(child.known["building"])
     try:
-        _explain(child.request, building, **why)
+        with suppress(EscalationError, ValueError):  # what is left is kept in any case
+            _explain(child.request, building, **why)
         return rescue(folder, building, manifest)
     except (OSError, EscalationError):
         return None

@@ -8,10 +8,10 @@ ended well, within a minute) is remembered beside the scenario's reports:
 
     reports/venezuela-baseline/.handed-over.json     a mark for each run and command
 
-What is not remembered is handed over by the next run that comes by, be the report made or
-unchanged: no alert is lost to a command that fails, an interruption or a kill. A lock keeps two
-runners from handing over the same. An object store has no such memory: there only fresh reports
-are handed over.
+What is not remembered is handed over by the next run that asks for the same report, be it made or
+unchanged: a command that fails, an interruption or a kill cost no alert. A lock keeps two runners
+from handing over the same. An object store has no such memory: there only fresh reports are handed
+over.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalation.errors import InvalidValueError
 from escalation.reporting.disk import lock, write_whole
-from escalation.reporting.faults import in_words
+from escalation.reporting.faults import FAULTS, UNHEARD, in_words
 from escalation.reporting.provenance import inputs_digest
 from escalation.reporting.summary import raised_alerts
 
@@ -68,6 +68,12 @@ def command(text: str) -> list[str]:
     if shutil.which(words[0]) is None:
         raise InvalidValueError(f"'{words[0]}' is no program that can be run here")
     return words
+
+
+def not_taken(scenario: str, what: str, *, remembered: bool) -> str:
+    """Return what is said of alerts that were not taken, and what to do."""
+    advice = FAULTS[UNHEARD].advice if remembered else "Make the report again with --force."
+    return f"the command of --on-alert did not take the alerts of {scenario}: {what}. {advice}"
 
 
 @dataclass
@@ -205,7 +211,7 @@ class Handover:
 
     def told(self, what: str) -> str:
         """Return what is said of alerts that were not taken."""
-        return f"the command of --on-alert did not take the alerts of {self.scenario}: {what}"
+        return not_taken(self.scenario, what, remembered=self.receipt.folder is not None)
 
 
 def _message(outcome: Outcome, out: str, folder: Path | None) -> bytes:
