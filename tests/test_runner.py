@@ -435,6 +435,25 @@ def test_who_asks_again_for_the_end_has_been_heard(used: Path, number: int) -> N
     assert index.is_file()
 
 
+def test_report_that_does_not_answer_is_put_away_all_the_same(desk: Path) -> None:
+    """The end in good order does not hang on a report's process: its remains are no half run."""
+    hang = (
+        "import os, signal, time\n"
+        "os.kill(os.getppid(), signal.SIGSTOP)\n"
+        "open(os.environ['ESCALATION_WORKSPACE'] + '/begun', 'w').write('1')\n"
+        "time.sleep(1000)"
+    )
+    path = scenario(desk, "hangs", hang)
+    with subprocess.Popen(command(path), cwd=desk, stderr=subprocess.PIPE, text=True) as runner:
+        wait_for((desk / "begun").exists)
+        runner.send_signal(signal.SIGTERM)
+        err = runner.communicate(timeout=SECONDS)[1]
+    assert runner.returncode == 143, err
+    assert not list(desk.glob("reports/*/runs/.building-*"))
+    kept = desk / "reports/tiny-hangs" / last(desk, "hangs")["run"]
+    assert "What it had run is lost" in (kept / "report.ipynb").read_text(encoding="utf-8")
+
+
 def test_nohup_is_respected(used: Path) -> None:
     """A runner that is to outlive its terminal does."""
     slow = "import time\ntime.sleep(2)"

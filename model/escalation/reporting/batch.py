@@ -200,10 +200,12 @@ class Batch:
     def _finish(self, child: Child) -> None:
         """See a report's process out, and take down what came of it."""
         late = child.ended is None and time.monotonic() > child.deadline
-        self._running.remove(child)
         code = child.finish(0 if late else _END_SECONDS)
         if child.ended is None:
             child.ended = _died(child, code, self.settings.minutes, late=late)
+        elif "fresh" not in child.ended:
+            _rescued(child, child.ended)  # if it could not do so itself
+        self._running.remove(child)  # not before: who ends the batch meanwhile sees it out again
         self._over(_outcome(child))
 
     def _over(self, outcome: Outcome) -> None:
@@ -368,7 +370,6 @@ def _died(child: Child, code: int | None, minutes: float, *, late: bool) -> dict
         error = f"its process ended without a word (exit code {code})"
     kept = _rescued(child, {"fault": fault, "error": error})
     if kept is not None:
-        child.known["kept"] = str(kept)
         error += f" (what there is of it: {kept})"
     return {"fault": fault, "error": f"{child.request.name}: {error}"}
 
@@ -385,9 +386,12 @@ def _rescued(child: Child, why: dict[str, str]) -> Path | None:
     try:
         with suppress(EscalationError, ValueError):  # what is left is kept in any case
             _explain(child.request, building, **why)
-        return rescue(folder, building, manifest)
+        kept = rescue(folder, building, manifest)
     except (OSError, EscalationError):
         return None
+    if kept is not None:
+        child.known["kept"] = str(kept)
+    return kept
 
 
 def _explain(request: Request, building: Path, fault: str, error: str) -> None:
