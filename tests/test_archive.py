@@ -1,6 +1,7 @@
 """The archive of forecasts: what is missing, invalid or edited is found; a hub can be written."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -19,11 +20,12 @@ from hypothesis import strategies as st
 import shelves
 from escalation.errors import InvalidInputError, InvalidValueError, RunError
 from escalation.reporting import hub, ledger
-from escalation.reporting.archive import check
+from escalation.reporting.archive import acknowledge, check
 from escalation.reporting.hubverse import problems, rows
-from escalation.reporting.index import refresh
+from escalation.reporting.index import PAGE, refresh
 from escalation.reporting.provenance import digest, file_digest
 from escalation.reporting.record import COLUMNS
+from escalation.reporting.runs import read
 
 DAY = "2030-01-02"
 FILE = Path("forecast.csv")
@@ -115,6 +117,81 @@ def test_run_that_was_removed_is_missed(out: Path) -> None:
         "case-base/2030-01-02:1:1: leads to a run that is not there",
         "ledger.jsonl:2:1: case-base/runs/2030-01-02-a1a1a1a1a1a1 is not there any more",
     ]
+
+
+LOST = "case-base/runs/2030-01-02-a1a1a1a1a1a1"
+
+
+def test_run_made_again_is_not_taken_for_the_lost_one(out: Path) -> None:
+    """The same inputs once more: the ledger has both, and only the first is missing."""
+    shutil.rmtree(out / LOST)
+    again = shelves.add(out, as_of=DAY)
+    assert again.name == f"{Path(LOST).name}-2"
+    assert told(out) == f"ledger.jsonl:2:1: {LOST} is not there any more"
+    assert ledger.read(out)[-1].run == f"{LOST}-2"
+
+
+@pytest.mark.parametrize("harm", ["lost", "torn", "edited"])
+def test_acknowledged_run_is_listed_and_no_problem_any_more(out: Path, harm: str) -> None:
+    """Said once, in the chain: the archive is in order, the run counts no more, the head holds."""
+    head = check(out).head
+    if harm == "lost":
+        shutil.rmtree(out / LOST)
+    elif harm == "torn":
+        unhidden(out / LOST / "forecast.csv")("pmf,yes,0.25\n", "pmf,yes,0.95\n")
+    else:
+        unhidden(out / LOST / "manifest.json")('"schema": 1', '"schema": 2')
+    assert check(out).faulty == {LOST}
+    acknowledge(out, LOST)
+    found = check(out, head=head)
+    assert (found.problems, found.acknowledged, found.faulty) == ((), (LOST,), frozenset())
+    assert (found.forecasts, found.entries) == (2, 3)
+    assert ledger.broken(ledger.read(out)) is None
+    if harm != "lost":
+        listed = {run.folder.name: run.reason for run in read(out / "case-base").runs}
+        assert listed[Path(LOST).name] != ""
+    assert "is torn" not in written_page(out)
+
+
+def written_page(out: Path) -> str:
+    """Return the page of all reports, written anew."""
+    refresh(out, force=True)
+    return (out / PAGE).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("run", [LOST, "case-base/runs/2031-01-01-a1a1a1a1a1a1", ""])
+def test_only_what_is_wrong_can_be_acknowledged(out: Path, run: str) -> None:
+    """A run that is whole, or never was, stays as it is."""
+    before = (out / ledger.FILE).read_bytes()
+    with pytest.raises(InvalidValueError, match="is no run that is missing or not as it was made"):
+        acknowledge(out, run)
+    assert (out / ledger.FILE).read_bytes() == before
+
+
+def test_first_digits_of_a_head_will_do(out: Path) -> None:
+    """As the manual shows one: eight digits or more, and dots."""
+    head = check(out).head
+    assert check(out, head=f"{head[:8]}…").problems == ()
+    assert check(out, head=head[:20]).problems == ()
+    assert "does not go through the head" in told(out, head="0" * 8)
+    with pytest.raises(InvalidValueError, match="is too short for a head; give 8 digits"):
+        check(out, head=head[:7])
+
+
+def test_sealed_copy_is_checked(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written, what is there is checked, and nothing is entered."""
+    unhidden(out / LOST / "manifest.json")('"schema": 1', '"schema": 2')
+    shelves.add(out, as_of="2030-01-04")
+    before = (out / ledger.FILE).read_bytes()
+
+    def sealed(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("escalation.reporting.archive.lock", sealed)
+    found = check(out)
+    assert (found.forecasts, found.entries, found.written) == (3, 3, False)
+    assert found.faulty == {LOST}
+    assert (out / ledger.FILE).read_bytes() == before
 
 
 def test_numbers_cannot_be_called_pruned(out: Path) -> None:

@@ -117,6 +117,11 @@ def test_archive_says_what_is_wrong_and_where(
     assert code == 1
     assert "manifest.json:1:1: outputs: forecast.csv is not as it was made" in err
     assert not (desk / "hub").exists()
+    run_ = "case-base/runs/2030-01-01-a1a1a1a1a1a1"
+    assert f"or, if it is lost: --acknowledge {run_}\n" in err
+    code, out, err = run(capsys, "archive", "--acknowledge", f"reports/{run_}")
+    assert (code, err) == (0, "")
+    assert f"acknowledged as lost or edited: {run_}\n2 runs in the ledger" in out
     assert run(capsys, "archive", "nowhere")[0] == 4
 
 

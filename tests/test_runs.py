@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import shelves
-from escalation.reporting import runs
+from escalation.reporting import ledger, runs
+from escalation.reporting.index import refresh
 from escalation.reporting.shelf import MANIFEST
 from escalation.reporting.summary import cause, summary
 
@@ -73,6 +74,21 @@ def test_torn_run_is_told_with_what_is_torn(
     assert (run.status, run.reason, run.as_of) == ("torn", reason, "2030-01-02")
     assert run.answer == {}
     assert run.linked
+
+
+def test_manifest_that_is_not_the_one_in_the_ledger_is_torn(tmp_path: Path) -> None:
+    """A better probability in the manifest alone: no list of runs shows it."""
+    run = shelves.add(tmp_path)
+    refresh(tmp_path)
+    assert only(tmp_path).status == "complete"
+    change(summary=shelves.answer(0.01))(run)
+    assert (only(tmp_path).status, only(tmp_path).reason) == ("torn", ledger.EDITED)
+
+
+def test_manifest_that_names_no_file_is_torn(tmp_path: Path) -> None:
+    """A manifest has to vouch for the page."""
+    change(outputs={})(shelves.add(tmp_path))
+    assert only(tmp_path).reason == "manifest.json does not name report.html"
 
 
 def test_file_that_was_only_copied_is_not_torn(tmp_path: Path) -> None:

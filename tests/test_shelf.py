@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from escalation.errors import RunError
+from escalation.reporting import ledger
 from escalation.reporting.shelf import COMPLETE, MANIFEST, Shelf, intact, outputs, rescue
 
 KEY = "0123456789abcdef"
@@ -88,6 +90,48 @@ def test_harm_is_found(tmp_path: Path, harm: str) -> None:
         place.publish(build(place))
         assert place.find() is not None
         assert len(list(place.runs.iterdir())) == 2
+
+
+def enter(place: Shelf) -> None:
+    """Enter the run that is linked into the ledger."""
+    run = SimpleNamespace(folder=place.link.resolve(), made="", counts=True)
+    ledger.enter(place.folder.parent.resolve(), [run])
+
+
+def test_manifest_without_its_files_is_no_proof(tmp_path: Path) -> None:
+    """A manifest that names no file vouches for none: the page may have been overwritten."""
+    place = shelf(tmp_path)
+    with place.locked():
+        place.publish(build(place))
+        manifest = json.loads((place.link / MANIFEST).read_text())
+        (place.link / MANIFEST).write_text(json.dumps({**manifest, "outputs": {}}))
+        (place.link / "report.html").write_text("another report")
+        assert intact(place.link, KEY) is None
+        assert place.find() is None
+
+
+def test_manifest_that_was_edited_after_it_was_entered_is_found(tmp_path: Path) -> None:
+    """Every file fits the manifest, but the manifest is not the one in the ledger."""
+    place = shelf(tmp_path)
+    with place.locked():
+        place.publish(build(place))
+        enter(place)
+        assert intact(place.link, KEY) is not None
+        manifest = json.loads((place.link / MANIFEST).read_text())
+        (place.link / MANIFEST).write_text(json.dumps({**manifest, "summary": {}}))
+        assert intact(place.link, KEY) is None
+        assert place.find() is None
+
+
+def test_run_in_the_place_of_a_lost_one_gets_another_name(tmp_path: Path) -> None:
+    """What the ledger says of a run is said of no other: one made again stands beside it."""
+    place = shelf(tmp_path)
+    with place.locked():
+        first = place.publish(build(place))
+        enter(place)
+        shutil.rmtree(place.runs / first)
+        assert place.publish(build(place)) == f"{first}-2"
+        assert place.find() is not None
 
 
 def test_folder_copied_by_hand_is_moved_aside(tmp_path: Path) -> None:

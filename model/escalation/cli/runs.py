@@ -82,7 +82,14 @@ def _add_archive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--head",
         default="",
         metavar="DIGEST",
-        help="a head that you kept: does it still hold?",
+        help="a head that you kept, or its first digits: does it still hold?",
+    )
+    command.add_argument(
+        "--acknowledge",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="enter into the ledger that this run is lost or was edited, and counts no more",
     )
     command.add_argument(
         "--export", type=Path, metavar="DIR", help="write the forecasts as a hub of the hubverse"
@@ -227,9 +234,17 @@ def _archive(options: argparse.Namespace) -> int:
 
     if not options.reports.is_dir():
         raise RunError(f"no folder {options.reports}")
+    for run in options.acknowledge:
+        archive.acknowledge(options.reports, run)
     found = archive.check(options.reports, head=options.head)
     print(f"{found.forecasts} forecasts ({found.rows} rows) are valid and as they were made")
+    for run in found.acknowledged:
+        print(f"acknowledged as lost or edited: {run}")
     print(f"{found.entries} runs in the ledger; head {found.head or ABSENT}")
+    if not found.written:
+        _say(f"{options.reports} cannot be written: no new run was entered into the ledger")
+    for run in sorted(found.faulty):
+        _say(f"restore {run} from a backup, or, if it is lost: --acknowledge {run}")
     if found.problems:
         raise InvalidInputError(sorted(found.problems))
     if options.export:

@@ -5,14 +5,18 @@ what `escalation prune` took away; the forecast is valid (`escalation.reporting.
 the manifest has the digest that the ledger gives (`escalation.reporting.ledger`). Of the ledger:
 each entry follows from those before it, each run in it is still there, and the chain goes through
 the head that somebody kept. Of the links: each leads to a run.
+
+What is lost stays lost: a run that no backup brings back can be acknowledged (`acknowledge`). The
+ledger says so for good, and its faults are told no more.
 """
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from escalation.errors import Problem, RunError
+from escalation.errors import InvalidValueError, Problem, RunError
 from escalation.reporting import hubverse, ledger, runs
 from escalation.reporting.disk import lock
 from escalation.reporting.provenance import file_digest
@@ -20,10 +24,12 @@ from escalation.reporting.retention import KEPT
 from escalation.reporting.shelf import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 FORECAST = "forecast.csv"
+HEAD_DIGITS = 8  # of a head, at least: fewer would be found by chance
+_SEALED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,12 @@ class Checked:
     head : str
         Last value of its chain; empty if there is none.
     problems : tuple of Problem
+    faulty : frozenset of str
+        Runs that are not there, or not as they were made, as the ledger calls them.
+    acknowledged : tuple of str
+        Runs that are known to be so, which are no problem.
+    written : bool
+        Whether new runs could be entered into the ledger.
     """
 
     forecasts: int
@@ -46,46 +58,111 @@ class Checked:
     entries: int
     head: str
     problems: tuple[Problem, ...]
+    faulty: frozenset[str] = frozenset()
+    acknowledged: tuple[str, ...] = ()
+    written: bool = True
 
 
 def check(out: Path, *, head: str = "") -> Checked:
     """Check the archive in a folder of reports, and enter new runs into its ledger.
 
+    Where nothing can be written, as in a copy that is sealed, what is there is checked.
+
     Parameters
     ----------
     out : Path
     head : str
-        A head that was kept: the chain has to go through it. Blank: none was.
+        A head that was kept, or its first digits: the chain has to go through it. Blank: none was.
 
     Raises
     ------
-    InvalidInputError, RunError
-        If the ledger cannot be read, or the folder cannot be written.
+    InvalidInputError, InvalidValueError, RunError
+        If the ledger cannot be read, the head is none, or the disk does not do its part.
     """
+    kept = _head(head)
     try:
-        with lock(out / ledger.LOCK):
-            return _check(out, head)
+        try:
+            with lock(out / ledger.LOCK):
+                return _check(out, kept, write=True)
+        except OSError as error:
+            if error.errno not in _SEALED:
+                raise
+            return _check(out, kept, write=False)
     except OSError as error:
         raise RunError(f"the archive in {out} cannot be checked: {error.strerror}") from error
 
 
-def _check(out: Path, head: str) -> Checked:
+def acknowledge(out: Path, run: str) -> None:
+    """Enter into the ledger that a run is lost or was edited, and counts no more.
+
+    Parameters
+    ----------
+    out : Path
+    run : str
+        Its folder, as the ledger calls it, or as a path.
+
+    Raises
+    ------
+    InvalidInputError, InvalidValueError, RunError
+        If the ledger cannot be read, nothing is wrong with such a run, or nothing can be written.
+    """
+    name = run.rstrip("/").removeprefix(f"{out.as_posix()}/")
+    try:
+        with lock(out / ledger.LOCK):
+            if name not in _check(out, "", write=False).faulty:
+                message = f"'{run}' is no run that is missing or not as it was made"
+                raise InvalidValueError(f"{message}; escalation archive lists those")
+            ledger.acknowledge(out, name)
+    except OSError as error:
+        raise RunError(f"{out / ledger.FILE} cannot be written: {error.strerror}") from error
+
+
+def _head(text: str) -> str:
+    """Return the digits of a head that was kept."""
+    digits = text.strip().rstrip(".\N{HORIZONTAL ELLIPSIS}").lower()
+    if text and len(digits) < HEAD_DIGITS:
+        raise InvalidValueError(f"'{text}' is too short for a head; give {HEAD_DIGITS} digits")
+    return digits
+
+
+def _check(out: Path, head: str, *, write: bool) -> Checked:
+    entries = ledger.read(out)
+    excused = ledger.acknowledged(entries)
     scenarios = [runs.read(each) for each in runs.scenarios(out)]
-    compared = [runs.read(each) for each in runs.comparisons(out)]
-    every = [run for each in [*scenarios, *compared] for run in each.runs]
-    finished = [run for run in every if run.status != "failed"]
-    wrong = [problem for run in finished for problem in _files(run)]
+    records = [*scenarios, *(runs.read(each) for each in runs.comparisons(out))]
+    finished = {
+        name: run
+        for record in records
+        for run in record.runs
+        if run.status != "failed" and (name := ledger.name(out, run.folder)) not in excused
+    }
+    forecasts = {run.folder for record in scenarios for run in record.runs if run.counts}
     valid = rows = 0
-    for run in (run for each in scenarios for run in each.runs if run.counts):
-        found, faults = _forecast(run)
-        wrong += faults
-        valid, rows = valid + (not faults), rows + len(found) * (not faults)
-    wrong += [problem for each in [*scenarios, *compared] for problem in _links(each)]
-    wrong += _ledger(out, ledger.read(out), head)
-    bad = {problem.path.parent for problem in wrong}
-    entries = ledger.enter(out, [run for run in finished if run.folder not in bad])
-    last = entries[-1].chain if entries else ""
-    return Checked(valid, rows, len(entries), last, tuple(wrong))
+    found: dict[str, list[Problem]] = {}
+    for name, run in finished.items():
+        found[name] = [*_files(run)]
+        if run.folder in forecasts:
+            number, faults = _forecast(run)
+            found[name] += faults
+            valid, rows = valid + (not faults), rows + number * (not faults)
+    wrong = [problem for each in found.values() for problem in each]
+    wrong += [problem for each in records for problem in _links(out, each, excused)]
+    for name, problem in _entries(out, entries, excused):
+        found.setdefault(name, []).append(problem)
+        wrong.append(problem)
+    wrong += _chain(out, entries, head)
+    if write:
+        entries = ledger.enter(out, [run for name, run in finished.items() if not found[name]])
+    return Checked(
+        valid,
+        rows,
+        len({each.run for each in entries}),
+        entries[-1].chain if entries else "",
+        tuple(wrong),
+        frozenset(name for name, problems in found.items() if problems),
+        tuple(sorted(excused)),
+        write,
+    )
 
 
 def _files(run: runs.Run) -> Iterator[Problem]:
@@ -97,37 +174,54 @@ def _files(run: runs.Run) -> Iterator[Problem]:
     gone = runs.removed(run.folder)
     for name in sorted(gone & KEPT):
         yield Problem(run.folder / runs.PRUNED, 1, 1, "", f"says that {name} was removed")
-    if reason := runs.torn(run.folder, run.manifest, gone - KEPT) or run.reason:
+    reason = runs.torn(run.folder, run.manifest, gone - KEPT) or run.reason
+    if reason and reason != ledger.EDITED:  # which is told of the ledger
         yield Problem(path, 1, 1, "outputs", reason)
 
 
-def _forecast(run: runs.Run) -> tuple[tuple[hubverse.Row, ...], tuple[Problem, ...]]:
+def _forecast(run: runs.Run) -> tuple[int, tuple[Problem, ...]]:
+    """Return how many rows there are, and what is wrong with them."""
     path = run.folder / FORECAST
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return (), (Problem(path, 1, 1, "", f"cannot be read: {error}"),)
-    return hubverse.rows(text, path, run.as_of)
+        return 0, (Problem(path, 1, 1, "", f"cannot be read: {error}"),)
+    found, faults = hubverse.rows(text, path, run.as_of)
+    if FORECAST not in run.manifest["outputs"]:
+        said = f"does not name {FORECAST}"
+        faults = (*faults, Problem(run.folder / MANIFEST, 1, 1, "outputs", said))
+    return len(found), faults
 
 
-def _links(record: runs.Record) -> Iterator[Problem]:
+def _links(out: Path, record: runs.Record, excused: frozenset[str]) -> Iterator[Problem]:
     """Say which as-of days lead nowhere."""
+    known = {out / each for each in excused}
     for each in sorted(record.folder.iterdir()):
-        if each.is_symlink() and not each.exists():
+        lost = each.is_symlink() and not each.exists()
+        if lost and record.folder / each.readlink() not in known:
             yield Problem(each, 1, 1, "", "leads to a run that is not there")
 
 
-def _ledger(out: Path, entries: Sequence[ledger.Entry], head: str) -> Iterator[Problem]:
-    """Say what does not fit the ledger."""
+def _entries(
+    out: Path, entries: Iterable[ledger.Entry], excused: frozenset[str]
+) -> Iterator[tuple[str, Problem]]:
+    """Say which runs are not as they were entered: their names, and what is wrong."""
+    for number, each in enumerate(entries, start=1):
+        manifest = out / each.run / MANIFEST
+        if each.run in excused:
+            continue
+        if not manifest.is_file():
+            said = f"{each.run} is not there any more"
+            yield each.run, Problem(out / ledger.FILE, number, 1, "", said)
+        elif file_digest(manifest) != each.manifest:
+            yield each.run, Problem(manifest, 1, 1, "", "is not as it was entered into the ledger")
+
+
+def _chain(out: Path, entries: Sequence[ledger.Entry], head: str) -> Iterator[Problem]:
+    """Say where the chain is broken, and whether it goes past a head."""
     path = out / ledger.FILE
     first = ledger.broken(entries)
     if first is not None:
         yield Problem(path, first + 1, 1, "", "does not follow from the entries before it")
-    for number, each in enumerate(entries, start=1):
-        manifest = out / each.run / MANIFEST
-        if not manifest.is_file():
-            yield Problem(path, number, 1, "", f"{each.run} is not there any more")
-        elif file_digest(manifest) != each.manifest:
-            yield Problem(manifest, 1, 1, "", "is not as it was entered into the ledger")
-    if head and head not in {each.chain for each in entries}:
+    if head and not any(each.chain.startswith(head) for each in entries):
         yield Problem(path, 1, 1, "", f"does not go through the head {head}")

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from escalation.maths.words import percent, percent_range
 from escalation.reading.naming import day, short_day
+from escalation.reporting.ledger import KNOWN
 from escalation.reporting.markup import EMPTY, clean, table, tag, text
 from escalation.reporting.page import TEMPLATES
 from escalation.reporting.sparkline import Point, sparkline
@@ -226,7 +227,7 @@ def _faults(record: Record) -> list[Markup]:
         parts = [failed, text(record.failing), _remains(record, record.remains)]
         found.append(tag("span", *parts, data_failing=_anchor(record)))
     for run in record.runs:
-        if run.linked and run.status == "torn":
+        if run.linked and run.status == "torn" and run.reason != KNOWN:
             torn = f"the report of {run.as_of} is torn: "
             again = "; run escalation report again to replace it"
             found.append(tag("span", torn, text(run.reason), again))

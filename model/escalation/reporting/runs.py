@@ -4,7 +4,8 @@
     reports/venezuela-baseline/runs/*/            finished runs, see `escalation.reporting.shelf`
     reports/venezuela-baseline/failed/*/          what there is of failed ones
 
-A run is **torn** if a file of it is missing, or differs from its digest in the manifest. To hash
+A run is **torn** if a file of it is missing, or differs from its digest in the manifest, or if the
+manifest is not the one that was entered into the ledger (`escalation.reporting.ledger`). To hash
 every file of thousands of runs takes minutes, and the manifest is written last, so here only
 files that are newer than their manifest are hashed: whoever sets a file's time back is found by
 `escalation archive`, which hashes all. A run is **thinned** if `escalation prune` took its page
@@ -23,8 +24,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from escalation.reporting import ledger
 from escalation.reporting.provenance import file_digest
-from escalation.reporting.shelf import COMPLETE, MANIFEST
+from escalation.reporting.shelf import COMPLETE, MANIFEST, PAGE
 from escalation.reporting.summary import readable, summary
 
 if TYPE_CHECKING:
@@ -194,7 +196,11 @@ def _target(link: Path) -> str:
 
 
 def _data(path: Path) -> dict[str, Any]:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    return _object(path.read_bytes(), path)
+
+
+def _object(text: bytes, path: Path) -> dict[str, Any]:
+    data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds no object")  # noqa: TRY004 (a file's content, as JSON's)
     return data
@@ -204,7 +210,8 @@ def _finished(folder: Path, current: Iterable[str]) -> Run:
     times = _times(folder)
     files, linked = frozenset(times), folder.name in current
     try:
-        manifest = _data(folder / MANIFEST)
+        text = (folder / MANIFEST).read_bytes()
+        manifest = _object(text, folder / MANIFEST)
         as_of, made = manifest["as_of"], manifest["started"]
         datetime.fromisoformat(made)
         if not (_is_day(as_of) and readable(manifest.get("summary", {}))):
@@ -212,6 +219,7 @@ def _finished(folder: Path, current: Iterable[str]) -> Run:
         reason = "" if manifest["status"] == COMPLETE else "its manifest says that it failed"
         gone = removed(folder) if PRUNED in times else frozenset()
         reason = reason or torn(folder, manifest, gone, times=times)
+        reason = reason or ledger.objection(folder, text)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         reason = f"{MANIFEST} cannot be read"
         return Run(folder, folder.name[:10], "", "torn", reason, linked, {}, files)
@@ -247,6 +255,8 @@ def torn(
         default all are.
     """
     there = _times(folder) if times is None else times
+    if PAGE not in manifest["outputs"]:
+        return f"{MANIFEST} does not name {PAGE}"
     for name, digest in manifest["outputs"].items():
         if name in gone:
             continue

@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from escalation.reporting import ledger
 from escalation.reporting.disk import lock
 from escalation.reporting.faults import as_error
 from escalation.reporting.provenance import file_digest
@@ -29,7 +30,8 @@ from escalation.reporting.provenance import file_digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MANIFEST = "manifest.json"
+MANIFEST = ledger.MANIFEST
+PAGE = "report.html"  # every run has one
 COMPLETE = "complete"
 LOCK = ".lock"
 PRIVATE = ".kernel"  # of a kernel while it runs
@@ -159,7 +161,8 @@ class Shelf:
         building.chmod(0o755)
         target = self.runs / self.name
         count = 1
-        while target.exists():  # the same inputs, made again: keep both
+        # The same inputs, made again: keep both, and what the ledger says of one that is gone.
+        while target.exists() or ledger.entered(target) is not None:
             count += 1
             target = self.runs / f"{self.name}-{count}"
         building.rename(target)
@@ -217,12 +220,18 @@ def rescue(folder: Path, building: Path, manifest: dict[str, Any]) -> Path | Non
 
 
 def intact(run: Path, key: str) -> dict[str, Any] | None:
-    """Return the manifest of a run if it is of these inputs and every file is as it was made."""
+    """Return the manifest of a run if it is of these inputs and every file is as it was made.
+
+    The manifest itself has to be as the ledger has it, if the run was entered there.
+    """
     try:
-        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+        data = (run / MANIFEST).read_bytes()
+        manifest = json.loads(data)
         if manifest["status"] != COMPLETE or manifest["inputs_digest"] != key:
             return None
-        same = all(file_digest(run / name) == value for name, value in manifest["outputs"].items())
+        made = manifest["outputs"]
+        same = PAGE in made and all(file_digest(run / name) == made[name] for name in made)
+        same = same and not ledger.objection(run, data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return manifest if same else None
