@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,6 +160,17 @@ def test_failed_run_leaves_its_notebook_in_the_store(desk: Path) -> None:
     assert f"{OUT}/{NAME}/failed/" in str(error.value)
     (notebook,) = (data for key, data in objects("failed/").items() if key.endswith(".ipynb"))
     assert b"no luck" in notebook
+
+
+def test_reports_of_another_scenario_are_left_alone(desk: Path) -> None:
+    """A second scenario of that name in the workspace is refused, with the file of the first."""
+    shutil.copytree(desk / "scenarios/tiny", desk / "scenarios/more/tiny")
+    path = desk / "scenarios/more/tiny/baseline.yaml"
+    before = pointer()
+    with pytest.raises(ReportError, match=r"reports of scenarios/tiny/baseline\.yaml") as error:
+        run_report(path, out=OUT, draws=32, progress=False)
+    assert error.value.exit_code == 1
+    assert pointer() == before
 
 
 def test_no_such_bucket(desk: Path) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 import shelves
-from escalation.errors import RunError
+from escalation.errors import InvalidInputError, RunError
 from escalation.reporting import index, ledger
 from escalation.reporting.disk import write_whole
 from escalation.reporting.index import PAGE, refresh
+from escalation.reporting.known import MEMORY
 from escalation.reporting.runs import LAST
+from escalation.reporting.shelf import Shelf
 from escalation.reporting.sparkline import DOTS, Point, sparkline
 
 
@@ -148,6 +150,100 @@ def test_page_is_written_only_if_something_changed(tmp_path: Path) -> None:
     assert "the last attempt" not in page(tmp_path).words
     assert not refresh(tmp_path)
     assert refresh(tmp_path, force=True)
+
+
+@pytest.mark.parametrize("days", [-3, 3])
+def test_clock_is_not_trusted(tmp_path: Path, days: int) -> None:
+    """The page has a time of the future, or a run one of the past: page and ledger have the run."""
+    shelves.add(tmp_path)
+    refresh(tmp_path)
+    shelves.add(tmp_path, key="b" * 64)
+    then = time.time() + days * 86400
+    restored = [*(tmp_path / "case-base").rglob("*"), tmp_path / "case-base"]
+    for path in [tmp_path / PAGE] if days > 0 else restored:
+        os.utime(path, (then, then), follow_symlinks=False)
+    assert refresh(tmp_path)
+    assert "2 runs" in page(tmp_path).words
+    assert len(ledger.read(tmp_path)) == 2
+    assert not refresh(tmp_path)
+
+
+def test_failure_is_shown_on_a_page_of_the_future(tmp_path: Path) -> None:
+    """The clock went back: what has happened since is not older than the page."""
+    shelves.add(tmp_path)
+    refresh(tmp_path)
+    later = time.time() + 86400
+    os.utime(tmp_path / PAGE, (later, later))
+    shelves.fail(tmp_path)
+    assert refresh(tmp_path)
+    assert "the last attempt" in page(tmp_path).words
+
+
+def test_ledger_that_was_lost_is_begun_again(tmp_path: Path) -> None:
+    """Moved away, as the error says: the next command begins a new chain."""
+    shelves.add(tmp_path)
+    refresh(tmp_path)
+    (tmp_path / ledger.FILE).unlink()
+    assert refresh(tmp_path)
+    assert len(ledger.read(tmp_path)) == 1
+    assert not refresh(tmp_path)
+
+
+def test_ledger_that_cannot_be_read_is_told_each_time(tmp_path: Path) -> None:
+    """The page is written all the same, and nobody forgets that its runs are in no ledger."""
+    shelves.add(tmp_path)
+    (tmp_path / ledger.FILE).write_text("{}\n")
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="is no entry of the ledger"):
+            refresh(tmp_path)
+        assert "1 run" in page(tmp_path).words
+
+
+def leftovers(out: Path) -> list[Path]:
+    """Leave what a killed runner leaves."""
+    folder = out / "case-base"
+    (folder / "runs/.building-x1y2").mkdir()
+    (folder / "runs/.building-x1y2/report.html").touch()
+    (folder / ".2030-01-02-4711").symlink_to("runs/none")
+    parts = [folder / ".last.json-a1b2c3d4", folder / "..known.json-a1_2c3d4"]
+    for part in parts:
+        part.touch()
+        os.utime(part, (time.time() - 7200,) * 2)
+    return [folder / "runs/.building-x1y2", folder / ".2030-01-02-4711", *parts]
+
+
+def test_what_a_killed_runner_left_is_swept_up(tmp_path: Path) -> None:
+    """Also by a command that has nothing to do; what else is hidden there stays."""
+    shelves.add(tmp_path)
+    refresh(tmp_path)
+    (tmp_path / "case-base" / MEMORY).write_text("{}")
+    left = leftovers(tmp_path)
+    refresh(tmp_path)
+    assert not [each for each in left if os.path.lexists(each)]
+    assert (tmp_path / "case-base" / MEMORY).exists()
+    assert (tmp_path / "case-base/.lock").exists()
+
+
+def test_what_a_runner_is_at_is_not_swept_up(tmp_path: Path) -> None:
+    """A report under way holds the lock, and a file just begun is somebody's."""
+    shelves.add(tmp_path)
+    left = leftovers(tmp_path)
+    os.utime(left[2])
+    with Shelf(tmp_path / "case-base", "", "").locked():
+        refresh(tmp_path)
+        assert [os.path.lexists(each) for each in left] == [True, True, True, False]
+
+
+def test_page_and_runs_are_as_private_as_the_umask_says(tmp_path: Path) -> None:
+    """Whoever keeps what they write to themselves keeps their reports to themselves."""
+    before = os.umask(0o077)
+    try:
+        run = shelves.add(tmp_path)
+        refresh(tmp_path)
+    finally:
+        os.umask(before)
+    for path in (run, tmp_path / PAGE, tmp_path / ledger.FILE):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_run_published_while_the_page_is_written_is_seen_next_time(

@@ -646,6 +646,23 @@ def test_what_is_no_file_is_no_scenario(desk: Path) -> None:
     assert "pipe.yaml:1:1: no file" in said.err
 
 
+def test_reports_of_another_scenario_of_that_name_are_left_alone(used: Path) -> None:
+    """One after the other: what changed would be told between two cases. Moved, it is the same."""
+    shutil.copytree(used / "scenarios/tiny", used / "scenarios/more/tiny")
+    link = used / "reports/tiny-fine/2030-03-01"
+    before = link.readlink()
+    said = report(used, "scenarios/more/tiny/fine.yaml", "--force")
+    assert said.code == 1
+    assert "among the reports of scenarios/tiny/fine.yaml, not of scenarios/more" in said.err
+    assert "Rename one of the files or its folder" in said.err
+    assert link.readlink() == before
+    assert report(used, "scenarios/tiny/fine.yaml").code == 0
+    shutil.rmtree(used / "scenarios/tiny")
+    said = report(used, "scenarios/more/tiny/fine.yaml")
+    assert said.code == 0, said
+    assert link.readlink() != before
+
+
 def test_terminal_shows_how_far_it_is(desk: Path) -> None:
     """Counts, steps and the time left; a log gets plain lines instead."""
     path = scenario(desk, "fine")

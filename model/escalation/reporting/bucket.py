@@ -98,7 +98,7 @@ class Bucket:
     @property
     def linked(self) -> str:
         """Name of the run that is shown for this day."""
-        return str(self._pointer(self.place)["run"])
+        return str(self._read(self.place)["run"])
 
     @property
     def _stem(self) -> str:
@@ -125,7 +125,7 @@ class Bucket:
     def find(self) -> dict[str, Any] | None:
         """Return the manifest of a finished run of these inputs, and point to it."""
         with _reached(self.address):
-            pointer = self._pointer(self.place)
+            pointer = self._read(self.place)
             if pointer.get("inputs_digest") == self.key and self._whole(pointer):
                 return self._manifest(pointer["run"])
             for run in sorted(self._names("runs"), reverse=True):
@@ -140,7 +140,7 @@ class Bucket:
         with _reached(self.address):
             days = [each for each in self._days() if each <= self.as_of]
             for day in sorted(days, reverse=True):
-                pointer = self._pointer(f"{self.address}/{day}.json")
+                pointer = self._read(f"{self.address}/{day}.json")
                 if pointer and pointer["inputs_digest"] != self.key:
                     copy = self._fetched(pointer["run"], "before")
                     if intact(copy, pointer["inputs_digest"]) is not None:
@@ -151,8 +151,17 @@ class Bucket:
         """Return when the last finished run was begun."""
         with _reached(self.address):
             days = sorted(self._days())
-            started = [self._pointer(f"{self.address}/{day}.json").get("started") for day in days]
+            started = [self._read(f"{self.address}/{day}.json").get("started") for day in days]
             return max((datetime.fromisoformat(each) for each in started if each), default=None)
+
+    def owner(self) -> str:
+        """Return the scenario's file of the run of the latest day; empty if there is none."""
+        with _reached(self.address):
+            for day in sorted(self._days(), reverse=True)[:1]:
+                run = self._read(f"{self.address}/{day}.json").get("run", "")
+                manifest = self._read(f"{self.address}/runs/{run}/{MANIFEST}")
+                return str(manifest.get("file", ""))
+        return ""
 
     def build(self) -> Path:
         """Return a new folder of this machine to build a run in."""
@@ -240,7 +249,8 @@ class Bucket:
         found: dict[str, Any] = json.loads(data)
         return found
 
-    def _pointer(self, address: str) -> dict[str, Any]:
+    def _read(self, address: str) -> dict[str, Any]:
+        """Return the data of an object; empty if there is none."""
         try:
             found = json.loads(self.store.cat_file(address))
         except (FileNotFoundError, ValueError):

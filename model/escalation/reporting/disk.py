@@ -5,6 +5,7 @@ locked after a kill. A reader of a file that is written whole sees the old or th
 part: it is written beside, with a name of its own, and renamed.
 
 >>> import tempfile
+>>> from pathlib import Path
 >>> with tempfile.TemporaryDirectory() as place:
 ...     write_whole(Path(place, "page.html"), "all of it")
 ...     Path(place, "page.html").read_text(), len(list(Path(place).iterdir()))
@@ -14,10 +15,10 @@ part: it is written beside, with a name of its own, and renamed.
 from __future__ import annotations
 
 import os
-import tempfile
+import re
+import secrets
 import time
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 try:
@@ -27,7 +28,10 @@ except ImportError:  # no such locks on Windows: two writers at once are not kep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+_PART = re.compile(r"\..+\.[a-z]+-[a-z0-9_]{8}")  # what a file is called while it is written
+_DEAD_SECONDS = 3600  # nobody takes so long to write a file
 _AGAIN = 0.05  # seconds until a lock is tried again
 
 
@@ -88,15 +92,21 @@ def write_whole(path: Path, text: str, *, when: int | None = None) -> None:
     OSError
         If it cannot be written; the old file is still there.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    fresh = Path(name)
+    fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 (a handle, not a path)
+        with fresh.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-        fresh.chmod(0o644)
         if when is not None:
             os.utime(fresh, ns=(when, when))
         fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what `write_whole` left in a folder when it was killed, once nobody can be at it."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            if _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DEAD_SECONDS:
+                path.unlink()

@@ -6,25 +6,35 @@ may call it at the same time: it reads and writes under a lock, and the page is 
 step. Each finished run is entered into the ledger as well (`escalation.reporting.ledger`).
 
 The page has the time at which reading began, not the time at which it was written: what is added
-in between is then newer than the page, and the next call sees it.
+in between is then newer than the page, and the next call sees it. Times lie where a clock was set
+or files were restored, so the page is also marked with the runs that it lists and that the ledger
+has: where others are there, or it is from the future, it is written anew.
+
+What killed runners left is swept up on the way.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from escalation.errors import RunError
 from escalation.reporting import ledger, runs
-from escalation.reporting.disk import lock, write_whole
+from escalation.reporting.disk import lock, sweep_parts, write_whole
+from escalation.reporting.provenance import digest
+from escalation.reporting.shelf import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PAGE = "index.html"
+_TOP = 200  # bytes that hold the mark
 LINKS = {"scoreboard.html": "How well past forecasts came out"}
 
 
@@ -48,18 +58,56 @@ def refresh(out: Path, *, force: bool = False) -> bool:
     RunError
         If the folder cannot be read or written.
     """
-    if not out.is_dir() or not (force or _stale(out)):
+    if not out.is_dir():
+        return False
+    for folder in _folders(out):
+        sweep(folder)
+    if not (force or _stale(out)):
         return False
     try:
         with lock(out / ledger.LOCK):
-            begun = time.time_ns()
-            records = [runs.read(each) for each in runs.scenarios(out)]
-            compared = [runs.read(each) for each in runs.comparisons(out)]
-            write_whole(out / PAGE, _page(out, records, compared), when=begun)
-            ledger.enter(out, [run for each in [*records, *compared] for run in each.runs])
+            _write(out)
     except OSError as error:
         raise RunError(f"{out / PAGE} cannot be written: {error.strerror}") from error
     return True
+
+
+def _write(out: Path) -> None:
+    """Enter runs into the ledger, and write the page; unmarked, if they could not be entered."""
+    sweep_parts(out)
+    begun, names, mark = time.time_ns(), _names(out), ""
+    records = [runs.read(each) for each in runs.scenarios(out)]
+    compared = [runs.read(each) for each in runs.comparisons(out)]
+    try:
+        ledger.enter(out, [run for each in [*records, *compared] for run in each.runs])
+        mark = _mark(out, names)
+    finally:
+        write_whole(out / PAGE, _marked(_page(out, records, compared), mark), when=begun)
+
+
+def _folders(out: Path) -> list[Path]:
+    return [*runs.scenarios(out), *runs.comparisons(out)]
+
+
+def _names(out: Path) -> list[str]:
+    """Return the runs there are."""
+    found = []
+    for folder in _folders(out):
+        with suppress(FileNotFoundError), os.scandir(folder / "runs") as entries:
+            found += [f"{folder.name}/{each.name}" for each in entries if each.name[0] != "."]
+    return sorted(found)
+
+
+def _mark(out: Path, names: Sequence[str]) -> str:
+    """Return what stands for runs and the state of the ledger."""
+    path = out / ledger.FILE
+    size = path.stat().st_size if path.exists() else 0
+    return f"<!-- {digest(json.dumps([size, *names]).encode())} -->"
+
+
+def _marked(text: str, mark: str) -> str:
+    """Put a mark into a page, below its first line."""
+    return text.replace("\n", f"\n{mark}\n", 1)
 
 
 def failing(name: str) -> str:
@@ -78,6 +126,10 @@ def _stale(out: Path) -> bool:
     """Whether anything that the page speaks of is newer than it."""
     try:
         written = (out / PAGE).stat().st_mtime_ns
+        with (out / PAGE).open("rb") as page:
+            listed = page.read(_TOP)
+        if written > time.time_ns() or _mark(out, _names(out)).encode() not in listed:
+            return True
         return any(each > written for each in _times(out, written))
     except FileNotFoundError:  # no page yet, or something was removed while we looked
         return True
@@ -86,7 +138,7 @@ def _stale(out: Path) -> bool:
 def _times(out: Path, written: int) -> Iterator[int]:
     """Times, in nanoseconds, of what the page speaks of."""
     yield from (path.stat().st_mtime_ns for name in LINKS if (path := out / name).exists())
-    for folder in [*runs.scenarios(out), *runs.comparisons(out)]:
+    for folder in _folders(out):
         for inner in (folder / "runs", folder / "failed"):
             if inner.is_dir():
                 yield inner.stat().st_mtime_ns

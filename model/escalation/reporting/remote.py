@@ -28,7 +28,7 @@ from escalation.errors import EscalationError
 from escalation.reporting.faults import ReportError, in_words, kind_of
 from escalation.reporting.outcomes import LAST, Outcome
 from escalation.reporting.provenance import relative
-from escalation.reporting.report import RESULT, Job, ReportRun, check_clock, there
+from escalation.reporting.report import RESULT, Job, ReportRun, check_place, there
 from escalation.reporting.requests import NOTEBOOK
 from escalation.reporting.shelf import intact
 from escalation.reporting.summary import raised_alerts
@@ -85,7 +85,7 @@ def make_all(requests: Sequence[Request], address: str, minutes: float) -> Itera
             with shelf.locked():
                 run = there(request, shelf)
                 if run is None:
-                    check_clock(request, shelf)
+                    check_place(request, shelf)
                     tasks.append(_task(job, shelf.before(), minutes))
                     jobs.append(job)
                     continue

@@ -221,7 +221,7 @@ def make(request: Request, making: Making) -> ReportRun:
         making.progress.step("looking")
         run = there(request, shelf)
         if run is None:
-            check_clock(request, shelf)
+            check_place(request, shelf)
             run = _make(job, shelf, making)
         _remember(job, shelf, begun)
     return run
@@ -262,7 +262,26 @@ def _remember(job: Job, shelf: Shelves, begun: float) -> None:
         return
 
 
-def check_clock(request: Request, shelf: Shelves) -> None:
+def check_place(request: Request, shelf: Shelves) -> None:
+    """Refuse to add a run to those of another scenario, or before the last one.
+
+    Raises
+    ------
+    ReportError
+        If the last run is of another file, which is still there; or today is asked for, and the
+        clock has gone backwards.
+    """
+    owner = shelf.owner()
+    if owner not in {"", request.file} and (request.root / owner).is_file():
+        raise ReportError(
+            "invalid",
+            f"{shelf.place} would stand among the reports of {owner}, not of {request.file}: both "
+            f"are called {request.name}. Rename one of the files or its folder, or give --out",
+        )
+    _check_clock(request, shelf)
+
+
+def _check_clock(request: Request, shelf: Shelves) -> None:
     """Refuse to say what is known today, if the last run was begun after today.
 
     Raises

@@ -65,6 +65,9 @@ class Shelves(Protocol):
     def last_started(self) -> datetime | None:
         """Return when the last finished run was begun."""
 
+    def owner(self) -> str:
+        """Return the scenario's file of the last finished run; empty if there is none."""
+
     def build(self) -> Path:
         """Return a new folder to build a run in."""
 

@@ -7,23 +7,24 @@
       failed/2025-11-22-3f9c0a51d2e4/                  the notebook with its error
 
 A run is built aside, renamed, and only then linked. Whenever it is killed, the link shows the
-run before it; the next one, under the lock that the killed one lost, sweeps up.
+run before it; the next command, under the lock that the killed one lost, sweeps up (`sweep`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalation.reporting import ledger
-from escalation.reporting.disk import lock
+from escalation.reporting.disk import lock, sweep_parts
 from escalation.reporting.faults import as_error
 from escalation.reporting.provenance import file_digest
 
@@ -139,6 +140,11 @@ class Shelf:
         started = [datetime.fromisoformat(each["started"]) for _, each in self._finished()]
         return max(started, default=None)
 
+    def owner(self) -> str:
+        """Return the scenario's file of the last finished run; empty if there is none."""
+        made = [(each["started"], str(each.get("file", ""))) for _, each in self._finished()]
+        return max(made)[1] if made else ""
+
     def _finished(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Yield runs whose manifest can be read."""
         for run in self.runs.glob("*"):
@@ -152,13 +158,14 @@ class Shelf:
 
     def build(self) -> Path:
         """Return a new folder to build a run in, and remove what killed runs left."""
-        for leftover in self.runs.glob(f"{_BUILDING}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self.runs))
+        for leftover in _left(self.folder):
+            _remove(leftover)
+        building = self.runs / f"{_BUILDING}{secrets.token_hex(4)}"
+        building.mkdir()
+        return building
 
     def publish(self, building: Path) -> str:
         """Make a built run a finished one, link it, and return its name."""
-        building.chmod(0o755)
         target = self.runs / self.name
         count = 1
         # The same inputs, made again: keep both, and what the ledger says of one that is gone.
@@ -174,7 +181,6 @@ class Shelf:
         if self.failed.exists():
             shutil.rmtree(self.failed)
         self.failed.parent.mkdir(exist_ok=True)
-        building.chmod(0o755)
         building.rename(self.failed)
         return self.failed
 
@@ -189,6 +195,32 @@ class Shelf:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(run.relative_to(self.folder))
         fresh.replace(self.link)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runners left in the folder of a scenario's reports.
+
+    What somebody is at is left alone: a runner holds the lock, which ends with it.
+    """
+    sweep_parts(folder)
+    if not _left(folder):
+        return
+    with suppress(OSError), lock(folder / LOCK, seconds=0):
+        for leftover in _left(folder):
+            _remove(leftover)
+
+
+def _left(folder: Path) -> list[Path]:
+    """Return runs that were never finished, and links that never came to their place."""
+    links = (each for each in folder.glob(".[0-9]*") if each.is_symlink())
+    return [*(folder / "runs").glob(f"{_BUILDING}*"), *links]
+
+
+def _remove(leftover: Path) -> None:
+    if leftover.is_symlink():
+        leftover.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def rescue(folder: Path, building: Path, manifest: dict[str, Any]) -> Path | None:
