@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from desks import ASSESS, RUN, alive, desk_in, small, wait_for
 from escalation.reporting.disk import lock
 from escalation.reporting.environment import installed
 from escalation.reporting.faults import FAULTS, exit_code
-from escalation.reporting.shelf import LOCK
+from escalation.reporting.shelf import LOCK, Shelf
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reports are forked on Linux only")
 NAME = "scenario_report.ipynb"  # the workspace's own, which the runner takes by itself
@@ -482,6 +482,60 @@ def test_killed_runner_takes_its_reports_with_it(used: Path) -> None:
     (used / "scenarios/tiny/slow.py").unlink()
     assert report(used, path).code == 0
     assert not list(used.glob("reports/tiny-slow/runs/.building-*"))
+
+
+def sleeper(desk: Path) -> str:
+    """Write a scenario whose kernel starts a process, says its own and that one's, and hangs."""
+    act = (
+        "import os, subprocess, time\n"
+        "asleep = subprocess.Popen(['sleep', '733'])\n"
+        "open(os.environ['ESCALATION_WORKSPACE'] + '/begun', 'w').write("
+        "f'{os.getpid()} {os.getppid()} {asleep.pid}')\n"
+        "time.sleep(1000)"
+    )
+    return scenario(desk, "sleeper", act)
+
+
+def test_killed_runner_takes_what_a_cell_started_with_it(used: Path) -> None:
+    """kill -9 of the runner alone, and a process that a cell started is gone as well."""
+    path = sleeper(used)
+    with subprocess.Popen(command(path), cwd=used, stderr=subprocess.DEVNULL) as runner:
+        begun = wait_for(lambda: (used / "begun").exists() and (used / "begun").read_text())
+        runner.kill()
+    wait_for(lambda: not any(alive(int(pid)) for pid in str(begun).split()))
+
+
+def spawning(desk: Path, *paths: str) -> list[str]:
+    """Return the words of the command that makes reports without forks."""
+    script = str(Path(__file__).with_name("spawning.py"))
+    return [sys.executable, script, str(desk / "reports"), *paths]
+
+
+def test_reports_are_made_without_forks(desk: Path) -> None:
+    """As on every system but Linux: two reports at once, then there is nothing to do."""
+    words = spawning(desk, scenario(desk, "one"), scenario(desk, "two"))
+    for said in ("made", "unchanged"):
+        done = subprocess.run(
+            words, cwd=desk, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(re.findall(rf"^{said} +tiny-(one|two) ", done.stdout, re.MULTILINE)) == 2
+
+
+def test_killed_runner_takes_its_reports_with_it_without_forks(desk: Path) -> None:
+    """kill -9 of the runner alone: report and kernel end soon, and no lock stays."""
+    path = sleeper(desk)
+    with subprocess.Popen(spawning(desk, path), cwd=desk, stderr=subprocess.DEVNULL) as runner:
+        begun = wait_for(lambda: (desk / "begun").exists() and (desk / "begun").read_text())
+        runner.kill()
+    kernel, made, asleep = (int(pid) for pid in str(begun).split())
+    try:
+        wait_for(lambda: not alive(kernel) and not alive(made))
+        with Shelf(desk / "reports/tiny-sleeper", "", "").locked():
+            pass
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(asleep, signal.SIGKILL)
 
 
 def test_two_runners_at_once_make_each_report_once(desk: Path) -> None:

@@ -6,9 +6,11 @@
 The process that forks has one thread and no sockets, so that its forks are sound; what it has
 imported is shared, page by page, until somebody writes to it. A report's process makes one report
 and ends. It ends at its deadline by itself; it is killed, with its kernel and whatever that
-started, if it does not, or if the process that watches it ends. That it waits for another runner
-is not counted. Where processes cannot be forked soundly (all systems but Linux), each is started
-anew and imports for itself.
+started, if it does not, or if the process that watches it ends, however that ends: a **reaper**, a
+process that does nothing else, waits for either end, and kills what is left of the group. Where
+processes cannot be forked soundly (all systems but Linux), each is started anew and imports for
+itself; its kernel is then no member of the group, and ends by itself a little later. That it waits
+for another runner is not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +33,7 @@ from escalation.errors import EscalationError
 from escalation.reporting.faults import Stopped, in_words, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
     from types import FrameType
@@ -187,6 +190,7 @@ def _work(request: Request, said: Connection, theirs: Connection, seconds: float
     stub = None
     try:
         _log()
+        held = _reaper()
         for number in _PARENTS:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _stopper(seconds))
@@ -194,7 +198,7 @@ def _work(request: Request, said: Connection, theirs: Connection, seconds: float
             from escalation.reporting.kernels import Stub, die_with_parent
 
             die_with_parent()
-            stub = Stub.fork(said.fileno())
+            stub = Stub.fork(said.fileno(), held)
         signal.signal(signal.SIGALRM, _stopper(seconds))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         word = _make(request, said, stub, seconds)
@@ -215,6 +219,40 @@ def _why(error: BaseException) -> dict[str, str]:
     meant = isinstance(error, (EscalationError, OSError, KeyboardInterrupt, Stopped))
     words = in_words(error) if meant else f"{type(error).__name__}: {error}"
     return {"fault": kind_of(error), "error": words}
+
+
+def _reaper() -> int:
+    """Have this process group killed when this process or its parent ends, however that ends.
+
+    Returns
+    -------
+    int
+        A descriptor that ends with this process, if no other one holds it.
+    """
+    group = os.getpid()
+    parent = parent_process()
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(reading)
+        return writing
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ends = [reading] if parent is None else [reading, int(parent.sentinel)]
+        _close_all_but(ends)
+        wait(ends)
+        os.killpg(group, signal.SIGKILL)
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor but some, and those of the log."""
+    first = 3
+    for each in sorted(kept):
+        os.closerange(first, each)
+        first = each + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def _make(
