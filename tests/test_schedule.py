@@ -254,6 +254,66 @@ def test_command_prints_units_for_the_workspace(
     assert len(list((odd / "units").iterdir())) == 2
 
 
+def test_folder_of_the_log_is_there_for_systemd(
+    odd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """systemd opens the log before anything runs: the command makes its folder."""
+    monkeypatch.chdir(odd)
+    assert main.main(["schedule", "systemd"]) == 0
+    printed = values(capsys.readouterr().out)["StandardOutput"].removeprefix("append:")
+    assert Path(printed.replace("%%", "%")).parent.is_dir()
+
+
+def test_workspaces_of_one_name_have_units_of_their_own(tmp_path: Path) -> None:
+    """Two folders called desk: the units of one never replace those of the other."""
+    here, there = (systemd(job(tmp_path / each / "desk")) for each in ("here", "there"))
+    assert not here.keys() & there.keys()
+    assert all(name.startswith("escalation-desk-") for name in here)
+    assert here.keys() == systemd(job(tmp_path / "here/desk")).keys()
+
+
+MORE = ("--format", "html", "--timeout", "7.5", "--on-alert", "notify 'it is 100 %' $HOME")
+GIVEN = ["--reports", "other place", *MORE]
+
+
+def test_units_pass_the_options_of_reports_on(
+    odd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where, how long, in which format, and whom to tell: in each unit word for word."""
+    monkeypatch.chdir(odd)
+    asked = ["report", "scenarios", "--as-of", "today", "--jobs", "1", "--out", "other place"]
+    said = {}
+    for kind in ("cron", "systemd", "github"):
+        assert main.main(["schedule", kind, *GIVEN]) == 0
+        said[kind] = capsys.readouterr().out
+        again = f"escalation schedule {kind} --at 06:30 --jobs 1 {shlex.join(GIVEN)}"
+        assert kind == "github" or again in said[kind], "how to print it once more"
+    seen = odd / "seen"
+    show = f"printf '\\%s\\n' >{shlex.quote(str(seen))}"
+    line = line_of(said["cron"]).replace(shlex.quote(str(COMMAND)), show)
+    assert run_line(line, odd).returncode == 0
+    assert seen.read_text().splitlines() == [*asked, *MORE]
+    unit = values(said["systemd"])["ExecStart"].replace("%%", "%").replace("$$", "$")
+    assert shlex.split(unit)[1:] == [*asked, *MORE]
+    flow = YAML(typ="safe").load(said["github"])["jobs"]["reports"]["steps"]
+    (made,) = [each["run"] for each in flow if "make report" in each.get("run", "")]
+    assert shlex.split(made)[2] == f"REPORT={shlex.join([*asked[1:], *MORE])}".replace("$", "$$")
+    assert [each["with"]["path"] for each in flow if "path" in each.get("with", {})] == [
+        "other place"
+    ] * 2
+
+
+def test_options_that_reports_would_refuse_are_refused_at_once(
+    odd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every morning in a log."""
+    monkeypatch.chdir(odd)
+    for option, value in (("--format", "docx"), ("--timeout", "soon")):
+        with pytest.raises(SystemExit, match="2"):
+            main.main(["schedule", "cron", option, value])
+    assert main.main(["schedule", "cron", "--on-alert", "one\ntwo"]) == 1
+
+
 def test_command_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

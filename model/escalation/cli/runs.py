@@ -26,7 +26,7 @@ from escalation.cli import values
 from escalation.errors import InvalidInputError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from escalation.reporting.runs import Run
 
@@ -106,7 +106,23 @@ def _add_schedule(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--jobs", type=values.positive, default=1, metavar="N", help="reports at a time"
     )
     command.add_argument("--out", type=Path, metavar="DIR", help="write the units into a folder")
+    command.add_argument(
+        "--reports", metavar="PLACE", help="where the reports go: --out of escalation report"
+    )
+    command.add_argument("--format", type=_checked(values.formats), metavar="FORMATS")
+    command.add_argument("--timeout", type=_checked(values.minutes), metavar="MINUTES")
+    command.add_argument("--on-alert", metavar="COMMAND", help="as of escalation report")
     command.set_defaults(run=_schedule)
+
+
+def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Return what takes an option's value as it was written, if it can be read."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
 
 
 def _add_reports(command: argparse.ArgumentParser) -> None:
@@ -257,12 +273,22 @@ def _schedule(options: argparse.Namespace) -> int:
     from escalation.reporting import schedule
 
     command = Path(sys.executable).with_name("escalation")
-    job = schedule.Job(_workspace(), command, schedule.clock(options.at), options.jobs)
+    given = {
+        "--out": options.reports,
+        "--format": options.format,
+        "--timeout": options.timeout,
+        "--on-alert": options.on_alert,
+    }
+    more = [schedule.single_line(word) for pair in given.items() if pair[1] for word in pair]
+    at = schedule.clock(options.at)
+    job = schedule.Job(_workspace(), command, at, options.jobs, tuple(more))
     units = {
         "cron": lambda: {f"{job.name}.cron": schedule.cron(job)},
         "systemd": lambda: schedule.systemd(job),
         "github": lambda: {"reports.yml": schedule.github(job)},
     }[options.kind]()
+    if options.kind == "systemd":  # which opens the log before it runs anything
+        (job.root / schedule.LOG).parent.mkdir(exist_ok=True)
     for name, text in units.items():
         if options.out is None:
             print(f"# --- {name} ---\n{text}" if len(units) > 1 else text, end="")

@@ -4,10 +4,11 @@ Each unit runs
 
     escalation report scenarios --as-of today --jobs N
 
-in the workspace, with the very interpreter that wrote the unit. Nothing has to keep two of them
-apart: runs lock what they write, and the same inputs are a no-op. What they say goes into a log in
-the folder of reports; if one fails, its end goes to whoever reads the scheduler's messages, the
-reports of the other scenarios stand, and the next run tries the failed ones again.
+with whatever other options of `escalation report` are given, in the workspace, with the very
+interpreter that wrote the unit. Nothing has to keep two of them apart: runs lock what they write,
+and the same inputs are a no-op. What they say goes into a log in the folder of reports; if one
+fails, its end goes to whoever reads the scheduler's messages, the reports of the other scenarios
+stand, and the next run tries the failed ones again.
 
 >>> clock("06:30")
 (6, 30)
@@ -18,13 +19,16 @@ reports of the other scenarios stand, and the next run tries the failed ones aga
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from escalation.errors import InvalidValueError
+from escalation.reporting.provenance import digest
 
+_KEY = 6  # hexadecimal digits that tell workspaces of one name apart
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 LOG = "reports/schedule.log"
 
@@ -43,22 +47,51 @@ class Job:
         Hour and minute.
     jobs : int
         Reports made at a time.
+    more : tuple of str
+        Other options of `escalation report`, and their values.
     """
 
     root: Path
     command: Path
     at: tuple[int, int]
     jobs: int
+    more: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> list[str]:
         """What follows the command."""
-        return ["report", "scenarios", "--as-of", "today", "--jobs", str(self.jobs)]
+        return ["report", "scenarios", "--as-of", "today", "--jobs", str(self.jobs), *self.more]
 
     @property
     def name(self) -> str:
-        """Of the unit."""
-        return "escalation-" + (re.sub(r"[^A-Za-z0-9_.-]+", "-", self.root.name) or "reports")
+        """Of the unit: the workspace's, and what tells it from another one of that name."""
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.root.name) or "reports"
+        return f"escalation-{name}-{digest(str(self.root).encode())[:_KEY]}"
+
+    @property
+    def out(self) -> str:
+        """Where the reports go."""
+        return self.more[self.more.index("--out") + 1] if "--out" in self.more else "reports"
+
+    def again(self, kind: str) -> str:
+        """Return the command that prints the units once more, on one line."""
+        hour, minute = self.at
+        more = ["--reports" if each == "--out" else each for each in self.more]
+        words = ["--at", f"{hour:02}:{minute:02}", "--jobs", str(self.jobs), *more]
+        return shlex.join(["escalation", "schedule", kind, *words])
+
+
+def single_line(text: str) -> str:
+    """Take the value of an option that can stand in a unit.
+
+    Raises
+    ------
+    InvalidValueError
+        If it holds a line break, or another control character.
+    """
+    if not text.isprintable():
+        raise InvalidValueError(f"{text!r} cannot stand on one line of a unit; put it in a script")
+    return text
 
 
 def clock(text: str) -> tuple[int, int]:
@@ -84,11 +117,10 @@ def cron(job: Job) -> str:
         f"&& {{ date -u; {shlex.join([str(job.command), *job.arguments])}; }} >>{LOG} 2>&1 "
         f"|| {{ echo {said}; tail -n 30 {LOG}; }}"
     )
-    again = f"escalation schedule cron --at {hour:02}:{minute:02} --jobs {job.jobs}"
     return f"""\
 # Reports of {job.root}, every day at {hour:02}:{minute:02} by this machine's clock.
 # `today` is the day in UTC: choose a time at which it is the day you mean.
-# To install:  (crontab -l; {again}) | crontab -
+# To install:  (crontab -l; {job.again("cron")}) | crontab -
 # It writes to {LOG}. If a report fails, cron mails the end of the log to MAILTO;
 # the other reports stand, and the next run tries again. Two at once are safe: runs lock what they
 # write.
@@ -103,12 +135,12 @@ def systemd(job: Job) -> dict[str, str]:
     root = str(job.root).replace("%", "%%")
     service = f"""\
 # Reports of a workspace. To install, as yourself:
-#   escalation schedule systemd --at {hour:02}:{minute:02} --jobs {job.jobs} \\
-#       --out ~/.config/systemd/user
+#   {job.again("systemd")} --out ~/.config/systemd/user
 #   systemctl --user daemon-reload && systemctl --user enable --now {job.name}.timer
 #   loginctl enable-linger          (so that it runs while you are logged out)
 # If it fails: systemctl --user status {job.name}, and the log below. The other reports
 # stand, and the next run tries again. Two at once are safe: runs lock what they write.
+# The folder of the log has to be there; the command that wrote this has made it.
 [Unit]
 Description=Escalation reports of {root}
 
@@ -149,7 +181,8 @@ def _systemd_quoted(text: str) -> str:
 def github(job: Job) -> str:
     """Return a workflow for a repository that holds the workspace and the package."""
     hour, minute = job.at
-    arguments = " ".join(job.arguments[1:])
+    asked = shlex.quote(shlex.join(job.arguments[1:]).replace("$", "$$"))  # make's own dollar
+    run, path = json.dumps(f"make report REPORT={asked}"), json.dumps(job.out)
     return f"""\
 # Reports every day at {hour:02}:{minute:02} UTC. Save it as .github/workflows/reports.yml of the
 # repository that holds this workspace. GitHub may start it some minutes late, and stops schedules
@@ -178,7 +211,7 @@ jobs:
       # The reports before, so that the same inputs are a no-op and each report says what changed.
       - uses: actions/cache@v4
         with:
-          path: reports
+          path: {path}
           key: reports-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
           restore-keys: reports-
       - name: Libraries for report.pdf
@@ -186,12 +219,12 @@ jobs:
           sudo apt-get install --yes --no-install-recommends
           libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
       - name: Make the reports
-        run: make report REPORT="{arguments}"
+        run: {run}
       - name: Keep them
         if: always()
         uses: actions/upload-artifact@v4
         with:
           name: reports-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
-          path: reports
+          path: {path}
           include-hidden-files: true
 """
