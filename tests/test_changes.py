@@ -133,6 +133,8 @@ def test_another_horizon_or_seed_is_an_edit(tmp_path: Path) -> None:
     after = assess(case, as_of=SECOND, horizon=30, draws=32, seed=7)
     parts = by_kind(changed(before, after, "high"))
     assert parts["edits"].what == ("horizon", "draws")
+    again = assess(case, as_of=FIRST, draws=64, seed=7)
+    assert by_kind(changed(before, again, "high"))["edits"].what == ("seed",)
     assert parts["edits"].jump < 0
 
 

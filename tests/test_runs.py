@@ -122,6 +122,23 @@ def test_failed_run_says_why_and_keeps_its_notebook(tmp_path: Path) -> None:
     assert record.last["status"] == "failed"
 
 
+def test_scenario_that_was_removed_does_not_ask_to_be_mended(tmp_path: Path) -> None:
+    """Its file is gone: what to do is to remove its reports, not to mend what is not there."""
+    file = tmp_path / "scenarios/case/base.yaml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    shelves.fail(tmp_path / "reports", error="cell 3: no")
+    folder = tmp_path / "reports/case-base"
+    last = json.loads((folder / runs.LAST).read_text())
+    (folder / runs.LAST).write_text(json.dumps({**last, "file": "scenarios/case/base.yaml"}))
+    assert runs.read(folder).failing == "cell 3: no. Mend it."
+    file.unlink()
+    assert runs.read(folder).failing == (
+        "cell 3: no. Its file scenarios/case/base.yaml is gone; "
+        "remove reports/case-base if you no longer want it."
+    )
+
+
 def test_failed_run_without_a_word_is_listed_too(tmp_path: Path) -> None:
     """Killed while it kept its remains: the run is listed, and nothing else is upset by it."""
     kept = shelves.fail(tmp_path)
@@ -211,4 +228,8 @@ def test_cause_of_hardly_any_change_is_named() -> None:
     """Where nothing moved by a point, what happened is still said."""
     still = {"before": 0.3, "after": 0.302}
     assert cause([{"kind": "edits", "what": ["x"], **still}]) == "1 edit: less than a point"
+    seed = {"kind": "edits", "what": ["seed"], **still}
+    assert cause([seed]) == "another seed: less than a point"
+    both = {"kind": "edits", "what": ["x", "draws"], "before": 0.3, "after": 0.34}
+    assert cause([both]) == "1 edit and another number of draws +4"
     assert cause([{"kind": "edits", "what": [], "before": 0.3, "after": 0.3}]) == "nothing changed"

@@ -213,8 +213,10 @@ def _edits(before: Assessment, after: Assessment) -> tuple[str, ...]:
         found.append("start")
     if before.horizon != after.horizon:
         found.append("horizon")
-    if (before.seed, len(before.posterior.index)) != (after.seed, len(after.posterior.index)):
+    if len(before.posterior.index) != len(after.posterior.index):
         found.append("draws")
+    elif before.seed != after.seed:
+        found.append("seed")
     return tuple(found)
 
 

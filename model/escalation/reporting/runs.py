@@ -24,6 +24,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from escalation.reading.workspace import root_of
 from escalation.reporting import ledger
 from escalation.reporting.provenance import file_digest
 from escalation.reporting.shelf import COMPLETE, MANIFEST, PAGE
@@ -130,7 +131,17 @@ class Record:
         if self.last.get("status") != "failed":
             return ""
         said = self.remains.reason if self.remains else str(self.last.get("error") or "")
-        return f"{said.rstrip('.')}. {self.last.get('advice') or ''}".strip()
+        advice = self._gone or self.last.get("advice") or ""
+        return f"{said.rstrip('.')}. {advice}".strip()
+
+    @property
+    def _gone(self) -> str:
+        """What to do if the scenario is no longer in the workspace that its reports stand in."""
+        root, file = root_of(self.folder.absolute()), str(self.last.get("file") or "")
+        if not file or not (root / "scenarios").is_dir() or (root / file).exists():
+            return ""
+        place = f"{self.folder.parent.name}/{self.name}"
+        return f"Its file {file} is gone; remove {place} if you no longer want it."
 
     @property
     def series(self) -> tuple[Run, ...]:

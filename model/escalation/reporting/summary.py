@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any]
 
 MINUS = "\N{MINUS SIGN}"
+_CHANCE = {"draws": "another number of draws", "seed": "another seed"}
 _ONE = {"reports": "new report", "retractions": "retraction", "edits": "edit"}
 
 
@@ -134,7 +135,11 @@ def _named(part: Data) -> str:
     if part["kind"] == "time":
         days = int(part["what"][0].split()[0])
         return f"{_plural(days, 'day')} passing"
-    return _plural(len(part["what"]), _ONE[part["kind"]])
+    rest = [each for each in part["what"] if part["kind"] != "edits" or each not in _CHANCE]
+    told = [_CHANCE[each] for each in part["what"] if each not in rest]
+    if rest:
+        told.insert(0, _plural(len(rest), _ONE[part["kind"]]))
+    return " and ".join(told)
 
 
 def _plural(count: int, what: str) -> str:
