@@ -104,9 +104,17 @@ def write_whole(path: Path, text: str, *, when: int | None = None) -> None:
         raise
 
 
+def hidden(folder: Path) -> list[str]:
+    """Return the names in a folder that begin with a dot; none if there is no such folder."""
+    try:
+        return [name for name in os.listdir(folder) if name[0] == "."]  # noqa: PTH208 (in no time)
+    except OSError:
+        return []
+
+
 def sweep_parts(folder: Path) -> None:
     """Remove what `write_whole` left in a folder when it was killed, once nobody can be at it."""
-    for path in folder.glob(".*"):
+    for path in (folder / name for name in hidden(folder) if _PART.fullmatch(name)):
         with suppress(OSError):
-            if _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DEAD_SECONDS:
+            if time.time() - path.stat().st_mtime > _DEAD_SECONDS:
                 path.unlink()

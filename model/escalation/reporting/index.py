@@ -60,9 +60,10 @@ def refresh(out: Path, *, force: bool = False) -> bool:
     """
     if not out.is_dir():
         return False
-    for folder in _folders(out):
+    folders = _folders(out)
+    for folder in folders:
         sweep(folder)
-    if not (force or _stale(out)):
+    if not (force or _stale(out, folders)):
         return False
     try:
         with lock(out / ledger.LOCK):
@@ -75,7 +76,7 @@ def refresh(out: Path, *, force: bool = False) -> bool:
 def _write(out: Path) -> None:
     """Enter runs into the ledger, and write the page; unmarked, if they could not be entered."""
     sweep_parts(out)
-    begun, names, mark = time.time_ns(), _names(out), ""
+    begun, names, mark = time.time_ns(), _names(_folders(out)), ""
     records = [runs.read(each) for each in runs.scenarios(out)]
     compared = [runs.read(each) for each in runs.comparisons(out)]
     try:
@@ -89,12 +90,13 @@ def _folders(out: Path) -> list[Path]:
     return [*runs.scenarios(out), *runs.comparisons(out)]
 
 
-def _names(out: Path) -> list[str]:
+def _names(folders: Sequence[Path]) -> list[str]:
     """Return the runs there are."""
     found = []
-    for folder in _folders(out):
-        with suppress(FileNotFoundError), os.scandir(folder / "runs") as entries:
-            found += [f"{folder.name}/{each.name}" for each in entries if each.name[0] != "."]
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            names = os.listdir(folder / "runs")  # noqa: PTH208 (in no time)
+            found += [f"{folder.name}/{name}" for name in names if name[0] != "."]
     return sorted(found)
 
 
@@ -122,23 +124,23 @@ def _page(out: Path, records: list[runs.Record], compared: list[runs.Record]) ->
     return page(records, compared, links=links, now=datetime.now(UTC))
 
 
-def _stale(out: Path) -> bool:
+def _stale(out: Path, folders: Sequence[Path]) -> bool:
     """Whether anything that the page speaks of is newer than it."""
     try:
         written = (out / PAGE).stat().st_mtime_ns
         with (out / PAGE).open("rb") as page:
             listed = page.read(_TOP)
-        if written > time.time_ns() or _mark(out, _names(out)).encode() not in listed:
+        if written > time.time_ns() or _mark(out, _names(folders)).encode() not in listed:
             return True
-        return any(each > written for each in _times(out, written))
+        return any(each > written for each in _times(out, folders, written))
     except FileNotFoundError:  # no page yet, or something was removed while we looked
         return True
 
 
-def _times(out: Path, written: int) -> Iterator[int]:
+def _times(out: Path, folders: Sequence[Path], written: int) -> Iterator[int]:
     """Times, in nanoseconds, of what the page speaks of."""
     yield from (path.stat().st_mtime_ns for name in LINKS if (path := out / name).exists())
-    for folder in _folders(out):
+    for folder in folders:
         for inner in (folder / "runs", folder / "failed"):
             if inner.is_dir():
                 yield inner.stat().st_mtime_ns

@@ -169,7 +169,9 @@ def entered(run: Path) -> str | None:
 
     A ledger that is torn says what can be read of it: only `read` is strict.
     """
-    place = run.resolve()
+    place = run.absolute()
+    if place.is_symlink():  # of an as-of day
+        place = place.parent / place.readlink()
     for out in place.parents[2:4]:  # reports/SCENARIO/runs/RUN, reports/compare/NAME/runs/RUN
         found = _digests(out / FILE).get(name(out, place))
         if found is not None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalation.reporting import ledger
-from escalation.reporting.disk import lock, sweep_parts
+from escalation.reporting.disk import hidden, lock, sweep_parts
 from escalation.reporting.faults import as_error
 from escalation.reporting.provenance import file_digest
 
@@ -212,8 +212,10 @@ def sweep(folder: Path) -> None:
 
 def _left(folder: Path) -> list[Path]:
     """Return runs that were never finished, and links that never came to their place."""
-    links = (each for each in folder.glob(".[0-9]*") if each.is_symlink())
-    return [*(folder / "runs").glob(f"{_BUILDING}*"), *links]
+    runs = folder / "runs"
+    found = [runs / name for name in hidden(runs) if name.startswith(_BUILDING)]
+    links = (folder / name for name in hidden(folder) if name[1:2].isdigit())
+    return [*found, *(each for each in links if each.is_symlink())]
 
 
 def _remove(leftover: Path) -> None:
