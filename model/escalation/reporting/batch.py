@@ -387,7 +387,7 @@ def _rescued(child: Child, why: dict[str, str]) -> Path | None:
         with suppress(EscalationError, ValueError):  # what is left is kept in any case
             _explain(child.request, building, **why)
         kept = rescue(folder, building, manifest)
-    except (OSError, EscalationError):
+    except (OSError, ValueError, EscalationError):
         return None
     if kept is not None:
         child.known["kept"] = str(kept)

@@ -249,7 +249,7 @@ def rescue(folder: Path, building: Path, manifest: dict[str, Any]) -> Path | Non
     with shelf.locked(seconds=_PATIENCE):
         shutil.rmtree(building / PRIVATE, ignore_errors=True)
         text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-        (building / MANIFEST).write_text(text, encoding="utf-8")
+        (building / MANIFEST).write_text(text, encoding="utf-8", errors="backslashreplace")
         return shelf.keep_failed(building)
 
 
