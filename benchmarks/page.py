@@ -1,16 +1,22 @@
-"""Writes `docs/performance.md`: sections by name, each kept until it is measured again."""
+"""Writes `docs/performance.md`: sections by name, each kept until it is measured again.
+
+A section ends with the numbers that goals are about, and when and how they were measured, in a
+comment that is not shown: so the table of goals is always that of the latest measurements.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 TITLE = "# Performance\n\nWritten by `make bench`; nothing here is typed in by hand.\n"
+_NUMBERS = re.compile(r"\n*<!-- measured (\{.*?\}) -->\Z")
 SECTIONS = {
     "goals": "Goals",
     "machine": "Where and how it was measured",
@@ -43,6 +49,17 @@ def read() -> dict[str, str]:
     text = PAGE.read_text(encoding="utf-8")
     found = re.findall(r"<!-- (\w+) -->\n## [^\n]*\n\n(.*?)(?=\n<!-- \w+ -->|\Z)", text, re.DOTALL)
     return {name: body.strip() for name, body in found}
+
+
+def with_numbers(text: str, numbers: Mapping[str, object]) -> str:
+    """Return a section that holds the numbers measured."""
+    return f"{text.strip()}\n\n<!-- measured {json.dumps(numbers)} -->"
+
+
+def numbers(sections: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the numbers that each section holds."""
+    found = {name: _NUMBERS.search(body.strip()) for name, body in sections.items()}
+    return {name: json.loads(each[1]) for name, each in found.items() if each}
 
 
 def write(new: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
 """One command for all benchmarks: `python benchmarks/run.py [--quick] [--only PART …]`.
 
 Every part checks that contestants agree before it times them, and times them in turn within each
-round. The table of goals is printed, and with the parts' tables written to `docs/performance.md`;
-with `--only` the other parts of the page stay as they were. `--quick` takes few rounds
-and a few minutes, and the page says so.
+round. A part is written to `docs/performance.md` when it is done, with the table of goals as the
+latest measurements have it; with `--only` the other parts stay as they were. `--quick` takes few
+rounds and a few minutes, and the page says of which parts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -82,15 +83,15 @@ BUSY = (
 GOALS = (
     Goal(1, "kernel, all outputs, one thread ÷ the limit of its own operations", "engine",
          "limit", 3, most=True,
-         note="It takes many days in one step and so needs far fewer operations than the "
-         "standard algorithm. What is left is bound by loads: a multiplication with an addition "
-         "takes a rate and a probability from the first cache, and half of the time is the rest."),
+         note="What is left is bound by loads: a multiplication with an addition takes a rate "
+         "and a probability from the first cache, unless rows share the rate (decision 0013)."),
     Goal(1, "the same ÷ the limit of the standard algorithm's operations", "engine",
          "limit standard", 3, most=True),
     Goal(1, "two threads ÷ one, speed", "engine", "threads", 1.7, note=BUSY),
     Goal(1, "effects that fade daily ÷ constant ones", "engine", "fading", 2, most=True,
          note="Constant stretches are taken in steps of many days, which rates that change "
-         "daily do not allow: the constant case gained more than the fading one."),
+         "daily do not allow: fading needs over twice the operations, though no more than the "
+         "standard algorithm needs for constant rates (see the table of operations)."),
     Goal(2, "batched expm ÷ kernel, one thread", "engine", "kernel to twin", 10),
     Goal(2, "batched expm ÷ NumPy path", "engine", "numpy to twin", 1.5),
     Goal(3, "hmmlearn ÷ kernel", "peers", "hmmlearn (scaling)", 4),
@@ -107,13 +108,13 @@ GOALS = (
     Goal(6, "AMIS ÷ NUTS, effective draws per second", "inference", "NUTS (numpyro)", 200),
     Goal(7, "loading the kernel ÷ `import numpy`", "imports", "kernel", 0.25, most=True),
     Goal(7, "imports of `escalation assess` ÷ `import numpy`", "imports", "assess", 3.5,
-         most=True, note="Quantiles of the priors need `scipy.special`, which by itself loads most "
-         "of NumPy besides (its f2py, its testing tools); pydantic is most of the rest."),
+         most=True, note="Pydantic, which reads the scenario files with line and column, is a good "
+         "third of it; NumPy itself, the YAML reader and the package's own modules are the rest."),
     Goal(8, "largest error of a probability", "accuracy", "probability", 1e-9, most=True),
     Goal(8, "largest error of a log-likelihood", "accuracy", "loglik", 1e-8, most=True),
     Goal(9, "200 reports, a shell loop ÷ `escalation report`, cold", "load", "cold", 5,
-         note="What is left is nearly all the kernel's own work on the explanations, the same "
-         "in both."),
+         note="What a report computes and draws is the same in both, and most of what is left; "
+         "the loop pays imports, a kernel's start and nbconvert on top."),
     Goal(9, "the same when one in fifty changed", "load", "warm", 100),
 )  # fmt: skip
 
@@ -181,8 +182,8 @@ PARTS: dict[str, Callable[..., Part]] = {
 }
 
 
-def machine(seconds: float, load: tuple[float, float], *, quick: bool) -> str:
-    """Name the machine, and say how it was measured."""
+def machine(numbers: dict[str, dict[str, Any]]) -> str:
+    """Name the machine, and say how each part was measured."""
     model, memory = platform.processor() or platform.machine(), 0.0
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -196,21 +197,26 @@ def machine(seconds: float, load: tuple[float, float], *, quick: bool) -> str:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             versions.append(f"{name} absent")
-    busy = (
-        "It was shared: other programs ran at the same time, so that ratios within rounds say "
-        "more than times, and least times stand beside medians."
-    )
+    rows = [
+        (
+            page.SECTIONS[name],
+            each["day"],
+            "few" if each["quick"] else "all",
+            f"{each['seconds']:,.0f}",
+            f"{each['busy']:.1f}",
+        )
+        for name, each in numbers.items()
+    ]
+    heads = ("part", "day", "rounds", "seconds", "processes waiting when it began")
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {model}, {os.cpu_count()} cores, {memory:.0f} GB, "
+        f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, "
         f"{platform.system()}, Python {platform.python_version()}; {', '.join(versions)}. "
         f"Engine paths: {', '.join(filtering.PATHS)}; instruction sets of the kernel: "
-        f"{', '.join(VARIANTS) or 'none'}, the first in use. {seconds:,.0f} s in all. Processes "
-        f"waiting for a processor before and after (load average): {load[0]:.1f} and "
-        f"{load[1]:.1f}. "
-        + ("A quick run: few rounds, so that numbers are rough. " if quick else "")
-        + (busy if load[0] > 0.7 else "")
-        + "\n\nAll contestants run once in every round, one after the other, after a round that "
-        "does not count; a ratio is the median over rounds of the ratio within a round."
+        f"{', '.join(VARIANTS) or 'none'}, the first in use.\n\n"
+        "All contestants run once in every round, one after the other, after a round that "
+        "does not count; a ratio is the median over rounds of the ratio within a round. Where "
+        "processes waited (load average), other programs ran at the same time: ratios within "
+        "rounds then say more than times.\n\n" + page.table(heads, rows)
     )
 
 
@@ -232,20 +238,22 @@ def main() -> None:
     asked = parser.parse_args()
     if not AVAILABLE:
         sys.exit("the kernel was not built: there is nothing to time without a C compiler")
-    begun, before = time.perf_counter(), os.getloadavg()[0]
-    numbers: dict[str, dict[str, float]] = {}
-    sections: dict[str, str] = {}
     for name in asked.only:
         print(f"… {name}", file=sys.stderr, flush=True)
-        sections[name], numbers[name] = PARTS[name](quick=asked.quick)
-        print(f"## {page.SECTIONS[name]}\n\n{sections[name]}\n", flush=True)
-    everything = set(asked.only) == set(PARTS)
-    seconds = time.perf_counter() - begun
-    if everything:
-        sections["goals"] = goals(numbers)
-        sections["machine"] = machine(seconds, (before, os.getloadavg()[0]), quick=asked.quick)
-    page.write(sections)
-    print(f"## Goals\n\n{goals(numbers)}\n")
+        begun, busy = time.perf_counter(), os.getloadavg()[0]
+        text, found = PARTS[name](quick=asked.quick)
+        how = {"day": f"{datetime.now(UTC):%Y-%m-%d}", "quick": asked.quick, "busy": busy}
+        how["seconds"] = time.perf_counter() - begun
+        print(f"## {page.SECTIONS[name]}\n\n{text}\n", flush=True)
+        kept = page.numbers(page.read() | {name: page.with_numbers(text, found | how)})
+        page.write(
+            {
+                name: page.with_numbers(text, found | how),
+                "goals": goals(kept),
+                "machine": machine(kept),
+            }
+        )
+    print(f"## Goals\n\n{goals(page.numbers(page.read()))}\n")
 
 
 if __name__ == "__main__":
