@@ -174,7 +174,7 @@ def test_first_digits_of_a_head_will_do(out: Path) -> None:
     assert check(out, head=f"{head[:8]}…").problems == ()
     assert check(out, head=head[:20]).problems == ()
     assert "does not go through the head" in told(out, head="0" * 8)
-    with pytest.raises(InvalidValueError, match="is too short for a head; give 8 digits"):
+    with pytest.raises(InvalidValueError, match="is no head; give 8 digits"):
         check(out, head=head[:7])
 
 

@@ -434,3 +434,25 @@ def test_centred_series_keep_the_digits_of_improbable_states(
     assert twin.filtered[1].min() < 1e-3
     np.testing.assert_allclose(found.filtered[:2], twin.filtered[:2], rtol=1e-12)
     np.testing.assert_allclose(found.loglik, twin.loglik, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("path", filtering.PATHS)
+@pytest.mark.parametrize("killed", [0.0, 1500.0])
+def test_smoothing_stands_any_number_of_parts(path: str, killed: float) -> None:
+    """Where a day takes many parts, smoothed probabilities are still those of the chain."""
+    chain = Chain.constant([0, 1], [1, 0], [[900.0], [300.0]], 2, days=3)
+    evidence = replace(
+        Evidence.none(2),
+        killing=np.array([[[0.0], [killed]]]),
+        killing_segment=np.array([-1, 0], dtype=np.int32),
+    )
+    start = np.array([[0.5], [0.5]])
+    batch = filtering.Batch(start, chain, evidence, np.full(1, 2, dtype=np.int32))
+    found = infer(batch, every_state(batch, 1), path).smoothed[..., 0]
+    quiet = chain.at(0).dense()[0]
+    silent = quiet - np.diag([0.0, killed])
+    begins = [start[:, 0], start[:, 0] @ expm(quiet)]
+    begins.append(begins[1] @ expm(silent))
+    ends = [expm(quiet) @ expm(silent) @ np.ones(2), expm(silent) @ np.ones(2), np.ones(2)]
+    expected = np.array(begins) * np.array(ends)
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1)[:, None], atol=1e-9)

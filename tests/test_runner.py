@@ -644,7 +644,7 @@ def test_alert_survives_an_interruption(desk: Path) -> None:
 
 
 def test_two_runners_hand_an_alert_over_once(desk: Path) -> None:
-    """While one hands it over, the other leaves it alone."""
+    """While one hands it over, the other waits, and leaves alone what was taken."""
     path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
     assert report(desk, path).code == 0
     (desk / "take.py").write_text(f"import time\ntime.sleep(3)\n{TAKE}")
@@ -654,7 +654,32 @@ def test_two_runners_hand_an_alert_over_once(desk: Path) -> None:
     assert len(taken(desk)) == 1
 
 
-@pytest.mark.parametrize("words", ["no-such-command-here --to me", "'", "", "  "])
+def test_another_command_waits_for_its_turn(desk: Path) -> None:
+    """Alerts of which one command is busy reach another one all the same."""
+    path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
+    assert report(desk, path).code == 0
+    slow = desk / "slow.py"
+    slow.write_text("import time\nopen('begun', 'w')\ntime.sleep(3)\nraise SystemExit(1)")
+    (desk / "take.py").write_text(TAKE)
+    with subprocess.Popen(
+        command(path, "--on-alert", f"{sys.executable} slow.py"), cwd=desk
+    ) as busy:
+        wait_for((desk / "begun").exists)
+        assert report(desk, path, "--on-alert", f"{sys.executable} take.py").code == 0
+        assert busy.wait(SECONDS) == FAULTS["alerts"].exit_code
+    assert len(taken(desk)) == 1
+
+
+def test_command_that_is_not_there_costs_no_report(desk: Path) -> None:
+    """A schedule may know another PATH: reports are made, and untaken alerts are told."""
+    path = scenario(desk, "loud", text=f"extends: baseline.yaml{ALERTING}")
+    said = report(desk, path, "--on-alert", "no-such-command-here --to me")
+    assert said.code == FAULTS["alerts"].exit_code, said
+    assert said.out.startswith("made")
+    assert "no-such-command-here" in said.err
+
+
+@pytest.mark.parametrize("words", ["'", "", "  "])
 def test_command_that_is_none_is_refused_at_once(desk: Path, words: str) -> None:
     """It is wrong usage, said before anything is made."""
     said = report(desk, scenario(desk, "loud"), "--on-alert", words)

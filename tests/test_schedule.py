@@ -308,7 +308,7 @@ def test_options_that_reports_would_refuse_are_refused_at_once(
 ) -> None:
     """Not every morning in a log."""
     monkeypatch.chdir(odd)
-    for option, value in (("--format", "docx"), ("--timeout", "soon")):
+    for option, value in (("--format", "docx"), ("--timeout", "soon"), ("--on-alert", "a 'b")):
         with pytest.raises(SystemExit, match="2"):
             main.main(["schedule", "cron", option, value])
     assert main.main(["schedule", "cron", "--on-alert", "one\ntwo"]) == 1

@@ -107,7 +107,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--as-of", type=values.iso_date, metavar="DATE", help="such as 2025-11-22")
     command.add_argument("--horizon", type=values.days, metavar="DAYS", help="such as 90d or 12w")
-    command.add_argument("--draws", type=values.positive, metavar="N", help="prior draws")
+    command.add_argument("--draws", type=values.draws, metavar="N", help="prior draws")
     command.add_argument("--seed", type=int, metavar="N", help="keys every random number")
     command.add_argument(
         "--cluster", metavar="ADDRESS", help="Dask scheduler to work on, such as tcp://host:8786"

@@ -45,7 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--as-of", type=values.iso_date, metavar="DATE", help="such as 2025-11-22, or today"
     )
-    command.add_argument("--draws", type=values.positive, metavar="N", help="prior draws")
+    command.add_argument("--draws", type=values.draws, metavar="N", help="prior draws")
     command.add_argument("--seed", type=int, metavar="N", help="keys every random number")
     command.add_argument(
         "--out",

@@ -111,7 +111,9 @@ def _add_schedule(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     command.add_argument("--format", type=_checked(values.formats), metavar="FORMATS")
     command.add_argument("--timeout", type=_checked(values.minutes), metavar="MINUTES")
-    command.add_argument("--on-alert", metavar="COMMAND", help="as of escalation report")
+    command.add_argument(
+        "--on-alert", type=values.command, metavar="COMMAND", help="as of escalation report"
+    )
     command.set_defaults(run=_schedule)
 
 

@@ -15,6 +15,7 @@ from escalation.errors import InvalidValueError
 
 HORIZON = re.compile(r"^\s*(\d{1,9})\s*([dwy]?)\s*$")
 MAX_MINUTES = 60 * 24 * 365
+MAX_DRAWS = 10_000_000
 DAYS = {"": 1, "d": 1, "w": 7, "y": 365}
 
 
@@ -46,10 +47,19 @@ def days(text: str) -> int:
 
 def positive(text: str) -> int:
     """Read a whole number above 0."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         message = f"'{text}' is not a whole number above 0"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def draws(text: str) -> int:
+    """Read a number of draws, above 0 and up to ten million."""
+    found = positive(text)
+    if found > MAX_DRAWS:
+        message = f"'{text}' is more than {MAX_DRAWS:,} draws; some thousands are enough"
+        raise argparse.ArgumentTypeError(message)
+    return found
 
 
 def minutes(text: str) -> float:

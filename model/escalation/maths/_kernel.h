@@ -772,8 +772,12 @@ static TARGET void NAME(smooth_step)(Block *b, int day, int length)
             NAME(smooth_day)(b, day + length - d, b->days_ahead + (Py_ssize_t)(d - 1) * size, false);
         memcpy(b->beta, b->days_ahead + (Py_ssize_t)(length - 1) * size, sizeof(double) * size);
     } else if (moving) {
-        for (int part = 0; part < b->most_parts; part++)
-            NAME(advance)(b, &b->p->graph[BACKWARD], part, NULL, b->beta);
+        for (int part = 0; part < b->most_parts; part++) {
+            ALIGNED double decay[LANES]; /* or many parts would grow beyond any double */
+            for (int l = 0; l < LANES; l++)
+                decay[l] = part < b->parts[l] ? exp(-b->reach[l]) : 1.0;
+            NAME(advance)(b, &b->p->graph[BACKWARD], part, decay, b->beta);
+        }
     } else
         for (int d = 1; d < length; d++)
             NAME(smooth_day)(b, day + length - d, b->beta, false);

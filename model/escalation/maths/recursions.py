@@ -257,7 +257,8 @@ def _smooth(batch: Batch, forward: _Filter, steps: Index) -> Iterator[Array]:
             beta = values[-1]
         else:
             for part in range(int(step.parts.max(initial=0))):
-                beta = advance(edges, generator, beta, step, part)
+                decay = np.where(part < step.parts, np.exp(-step.reach), 1.0)
+                beta = advance(edges, generator, beta, step, part) * decay
         joint, beta = _settle(forward.joint[day], beta)
         yield joint
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from escalation.errors import InvalidValueError, Problem, RunError
@@ -25,7 +26,6 @@ from escalation.reporting.shelf import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 FORECAST = "forecast.csv"
 HEAD_DIGITS = 8  # of a head, at least: fewer would be found by chance
@@ -106,7 +106,9 @@ def acknowledge(out: Path, run: str) -> None:
     InvalidInputError, InvalidValueError, RunError
         If the ledger cannot be read, nothing is wrong with such a run, or nothing can be written.
     """
-    name = run.rstrip("/").removeprefix(f"{out.as_posix()}/")
+    place, base = Path(run).absolute(), out.absolute()
+    inside = place.is_relative_to(base)
+    name = place.relative_to(base).as_posix() if inside else run.rstrip("/")
     try:
         with lock(out / ledger.LOCK):
             if name not in _check(out, "", write=False).faulty:
@@ -120,8 +122,8 @@ def acknowledge(out: Path, run: str) -> None:
 def _head(text: str) -> str:
     """Return the digits of a head that was kept."""
     digits = text.strip().rstrip(".\N{HORIZONTAL ELLIPSIS}").lower()
-    if text and len(digits) < HEAD_DIGITS:
-        raise InvalidValueError(f"'{text}' is too short for a head; give {HEAD_DIGITS} digits")
+    if digits and (len(digits) < HEAD_DIGITS or not set(digits) <= set("0123456789abcdef")):
+        raise InvalidValueError(f"'{text}' is no head; give {HEAD_DIGITS} digits of it, or all")
     return digits
 
 

@@ -230,11 +230,16 @@ class Batch:
     def _tend(self) -> None:
         """See to the commands that take alerts: hear those that are over, and start the next."""
         self._handovers = [each for each in self._handovers if not self._heard(each)]
-        while self._raised and len(self._handovers) < AT_ONCE:
+        for _ in range(min(len(self._raised), AT_ONCE - len(self._handovers))):
             outcome = self._raised.popleft()
-            if outcome.status == "made" or not self._remote:
+            if self._remote and outcome.status != "made":
+                continue
+            try:
                 begun = Handover.start(self.settings.on_alert, outcome, self._out)
-                self._handovers += [] if begun is None else [begun]
+            except BlockingIOError:  # another runner is at it: until that ends
+                self._raised.append(outcome)
+                continue
+            self._handovers += [] if begun is None else [begun]
 
     def _heard(self, handover: Handover) -> bool:
         """Whether a command has ended, well or not."""

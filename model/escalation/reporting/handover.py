@@ -10,8 +10,8 @@ ended well, within a minute) is remembered beside the scenario's reports:
 
 What is not remembered is handed over by the next run that asks for the same report, be it made or
 unchanged: a command that fails, an interruption or a kill cost no alert. A lock keeps two runners
-from handing over the same. An object store has no such memory: there only fresh reports are handed
-over.
+from handing over the same: one waits for the other. An object store has no such memory: there only
+fresh reports are handed over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -54,7 +53,7 @@ def command(text: str) -> list[str]:
     Raises
     ------
     InvalidValueError
-        If there are none, a quotation does not end, or there is no such program.
+        If there are none, or a quotation does not end.
 
     >>> command("echo --to 'the desk'")
     ['echo', '--to', 'the desk']
@@ -65,8 +64,6 @@ def command(text: str) -> list[str]:
         raise InvalidValueError(f"{text}: {error}") from error
     if not words:
         raise InvalidValueError("name a command, such as ./tell-the-desk")
-    if shutil.which(words[0]) is None:
-        raise InvalidValueError(f"'{words[0]}' is no program that can be run here")
     return words
 
 
@@ -98,13 +95,19 @@ class Receipt:
         return cls(folder, inputs_digest({"run": outcome.run, "command": text}))
 
     def due(self) -> bool:
-        """Whether the alerts are to be handed over here and now; then others are kept out."""
+        """Whether the alerts are to be handed over here and now; then others are kept out.
+
+        Raises
+        ------
+        BlockingIOError
+            If another runner is handing over alerts of the scenario: ask again.
+        """
         if self.folder is None:
             return True
         try:
             self._locked.enter_context(lock(self.folder / LOCK, seconds=0))
         except BlockingIOError:
-            return False
+            raise
         except OSError:  # better twice than never
             return True
         if self.mark not in self._kept():
@@ -163,6 +166,11 @@ class Handover:
         outcome : Outcome
         out : str
             Folder of all reports, or the address of an object store.
+
+        Raises
+        ------
+        BlockingIOError
+            If another runner is handing over alerts of the scenario: it has a minute for each.
         """
         folder = None if "://" in out else Path(out) / outcome.scenario
         receipt = Receipt.of(text, outcome, folder)
