@@ -126,7 +126,7 @@ def batch(folder: Path, paths: list[Path], jobs: int, draws: int) -> Took:
 
 def measure(*, quick: bool) -> tuple[str, dict[str, float]]:
     """Return the section of the page, and the numbers that goals are about."""
-    return contest(24, 2) if quick else contest(200, 4)
+    return contest(24, 2) if quick else contest(200, 3)
 
 
 def contest(count: int, sample: int, draws: int = DRAWS) -> tuple[str, dict[str, float]]:
@@ -179,8 +179,8 @@ def _text(count: int, jobs: int, taken: list[Took], ours: tuple[Took, Took, Took
     said = (
         f"Variants of the founding case's scenarios and of past crises, in turn, on {jobs} cores, "
         f"the page only, with {jobs} reports at once. The loop was timed on {len(taken)} of them, "
-        f"half before the cold batch and half after it ({min(seconds):.1f} to {max(seconds):.1f} s each), and their mean taken for "
-        "all. It writes the page without our template, and no more. Memory is the proportional "
+        "half before the cold batch and half after it "
+        f"({min(seconds):.1f} to {max(seconds):.1f} s each), and their mean taken for all. It writes the page without our template, and no more. Memory is the proportional "
         "set size of all processes together."
     )
     return f"{page.table(heads, rows)}\n\n{said}"
