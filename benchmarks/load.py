@@ -180,8 +180,9 @@ def _text(count: int, jobs: int, taken: list[Took], ours: tuple[Took, Took, Took
         f"Variants of the founding case's scenarios and of past crises, in turn, on {jobs} cores, "
         f"the page only, with {jobs} reports at once. The loop was timed on {len(taken)} of them, "
         "half before the cold batch and half after it "
-        f"({min(seconds):.1f} to {max(seconds):.1f} s each), and their mean taken for all. It writes the page without our template, and no more. Memory is the proportional "
-        "set size of all processes together."
+        f"({min(seconds):.1f} to {max(seconds):.1f} s each), and their mean taken for all. "
+        "It writes the page without our template, and no more. Memory is the proportional set "
+        "size of all processes together."
     )
     return f"{page.table(heads, rows)}\n\n{said}"
 
