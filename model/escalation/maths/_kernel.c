@@ -126,7 +126,7 @@ typedef uint64_t Edge;
 
 /* Neighbouring rows, and how many edges end in them: those that they share, each with one rate and
  * the row from which it comes into the first of them (into the next from the next), and as many
- * others of each row, row by row: the first of each, its stay, then the second of each, … */
+ * others of each row: the first of each (in FORWARD and BACKWARD its stay), then the second, … */
 typedef struct {
     int32_t rows, shared, others;
 } Rows;

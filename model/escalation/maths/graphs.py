@@ -78,8 +78,8 @@ class Blocks:
     rate, source : intp, shape (edges,)
         Of each block, first the edges that its rows share: `source` is where they come from into
         the first row, into the next row they come from the next row. Then the first of the
-        others of each row, its stay; then the second of each row, and so on, filled up with
-        edges whose rate is `nothing`.
+        others of each row (of a chain by itself, its stay); then the second of each row, and so
+        on, filled up with edges whose rate is `nothing`.
     """
 
     shape: Index

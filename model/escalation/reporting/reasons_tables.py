@@ -188,7 +188,8 @@ def sobol(why: Reasons) -> Fragment:
     caption = (
         f"Shares of the variance of the probability (standard deviation {percent(found.sd)}) that "
         "go with an assumption alone, by its first-order Sobol index, and with all that it does "
-        f"together with others, by its total index, ± its sampling error. Alone, less than "
+        "together with others, by its total index, ± its sampling error. Evidence ties assumptions "
+        "to each other, so that the first can be the larger. Alone, less than "
         f"{percent(found.noise)} is noise"
     )
     columns = ["Assumption", "Alone", "With others"]
@@ -222,12 +223,24 @@ def _break_even(why: Reasons, each: BreakEven) -> Markup:
             about,
             range_text(assumption, each.low, each.high),
             unit(assumption),
-            percent(min(ends)),
-            percent(max(ends)),
+            _beside(min(ends), each.level),
+            _beside(max(ends), each.level),
         )
     return Markup("{}: {} {} (believed beforehand to be below that with {}).").format(
         about, value_text(assumption, each.value), unit(assumption), percent(each.quantile)
     )
+
+
+def _beside(probability: float, level: float) -> str:
+    r"""Return a probability, told apart from a level that is the same when rounded.
+
+    >>> _beside(0.36, 0.5), _beside(0.4971, 0.5)
+    ('36\xa0%', 'just under 50\xa0%')
+    """
+    shown = percent(probability)
+    if shown != percent(level):
+        return shown
+    return f"just {'under' if probability < level else 'over'} {shown}"
 
 
 def since(why: Reasons) -> Fragment:
